@@ -1,0 +1,1 @@
+"""Image-folder archives, converted once to arrays on disk."""
