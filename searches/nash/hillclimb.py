@@ -1,0 +1,167 @@
+"""Algorithm 1 as a pure function: plan(config, history) -> the trainings that can begin now.
+
+History is what has ended, failures included, in any order. The in-process loop and the durable web runner call
+the same function, so that resume, extend, replay and crash recovery need no code of their own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from searches.nash.architecture import Architecture
+from searches.nash.config import SearchConfig
+from searches.nash.morphisms import Morphism, draw, morphism_from_dict
+from searches.nash.streams import derive
+
+Key = tuple[str, int, int]
+PRETRAIN: Key = ("pretrain", 0, 0)
+ENDED = ("done", "too_big", "diverged", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: what Algorithm 1 wants trained, from which parent, for how long.
+
+    `index` is the paper's j, 1..n_neigh, 0 outside the steps. `parent` is the key of the training whose
+    weights are inherited, None for model_0. `notes` record draws that the bounds turned.
+    """
+
+    kind: str
+    step: int
+    index: int
+    parent: Key | None
+    morphisms: tuple[Morphism, ...]
+    architecture: Architecture
+    epochs: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return self.kind, self.step, self.index
+
+    @property
+    def code(self) -> str:
+        """The short name a person reads: model_0, 2.1 (step.j), final."""
+        return code_of(self.key)
+
+    @property
+    def is_parent(self) -> bool:
+        """Whether this is the parent's own slot: the neighbour that no morphism was applied to."""
+        return self.kind == "neighbour" and not self.morphisms
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "step": self.step,
+            "index": self.index,
+            "parent": list(self.parent) if self.parent else None,
+            "morphisms": [m.to_dict() for m in self.morphisms],
+            "architecture": self.architecture.to_dict(),
+            "epochs": self.epochs,
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> Job:
+        """The reverse of to_dict. Raises InvalidArchitecture, InvalidMorphism or KeyError."""
+        return cls(
+            d["kind"],
+            d["step"],
+            d["index"],
+            tuple(d["parent"]) if d["parent"] else None,
+            tuple(morphism_from_dict(m) for m in d["morphisms"]),
+            Architecture.from_dict(d["architecture"]),
+            d["epochs"],
+            tuple(d["notes"]),
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A training that has ended; `val_accuracy` as a fraction, of those that are done and had a validation set."""
+
+    job: Job
+    status: str
+    val_accuracy: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.status not in ENDED:
+            raise ValueError(f"Outcome.status={self.status!r}: one of {', '.join(ENDED)}")
+
+
+History = Iterable[Outcome]
+
+
+def code_of(key: Key) -> str:
+    """model_0, 2.1 (step.j), final; other kinds by their name and step."""
+    kind, step, index = key
+    if kind == "neighbour":
+        return f"{step}.{index}"
+    return {"pretrain": "model_0", "final": "final"}.get(kind, f"{kind} {step}")
+
+
+def plan(config: SearchConfig, history: History) -> list[Job]:
+    """Every training of the open step that is not in the history; empty when the search has finished or failed.
+
+    Pure: the same config and history give the same jobs, whatever the order in which the trainings ended.
+    Source: Algorithm 1; n_neigh = 1 is the random-networks baseline, whose one neighbour is a morphed child.
+    """
+    ended = {outcome.job.key: outcome for outcome in history}
+    if PRETRAIN not in ended:
+        return [_pretraining(config)]
+    best = winner(ended.values(), 0)
+    for step in range(1, config.n_steps + 1):
+        if best is None:
+            return []
+        keys = [("neighbour", step, j) for j in range(1, config.n_neigh + 1)]
+        missing = [key for key in keys if key not in ended]
+        if missing:
+            return [_neighbour(config, best.job, key) for key in missing]
+        best = winner(ended.values(), step)
+    final = ("final", config.n_steps, 0)
+    if best is None or final in ended:
+        return []
+    return [Job(*final, best.job.key, (), best.job.architecture, config.epoch_final)]
+
+
+def winner(history: History, step: int) -> Outcome | None:
+    """model_best after a step (0: after pretraining), among those that are done; None if none is.
+
+    Raises nothing for an open step: the leader so far is returned.
+    Source: Algorithm 1 line 19; ties keep the parent, else the lower j (ours).
+    """
+    kind = "neighbour" if step else "pretrain"
+    survivors = [
+        o for o in history if o.job.kind == kind and o.job.step == step and o.status == "done"
+    ]
+    return max(survivors, key=_rank, default=None)
+
+
+def _rank(outcome: Outcome) -> tuple[float, bool, int]:
+    accuracy = -1.0 if outcome.val_accuracy is None else outcome.val_accuracy
+    return accuracy, outcome.job.is_parent, -outcome.job.index
+
+
+def has_failed(config: SearchConfig, history: History) -> bool:
+    """Whether no training is left to do and no final model came out: no candidate of some step survived."""
+    ended = list(history)
+    final = [o for o in ended if o.job.key == ("final", config.n_steps, 0)]
+    return not plan(config, ended) and not any(o.status == "done" for o in final)
+
+
+def _pretraining(config: SearchConfig) -> Job:
+    return Job(*PRETRAIN, None, (), config.initial_architecture(), config.epoch_pretrain)
+
+
+def _neighbour(config: SearchConfig, best: Job, key: Key) -> Job:
+    """Child j of a step, or the parent itself in the last slot. Source: Algorithm 1 lines 8 to 17."""
+    kind, step, j = key
+    if j == config.n_neigh and config.n_neigh > 1:
+        return Job(kind, step, j, best.key, (), best.architecture, config.epoch_neigh)
+    rng = random.Random(derive(config.seed, "morphism", step, j))
+    drawn = draw(best.architecture, config.n_NM, rng, config.bounds)
+    child = best.architecture.morphed(drawn.morphisms)
+    return Job(kind, step, j, best.key, drawn.morphisms, child, config.epoch_neigh, drawn.notes)
