@@ -1,0 +1,19 @@
+"""The ASGI application: pages by Django, the live channel by Channels. Never loads torch."""
+
+import os
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nashweb.settings")
+pages = get_asgi_application()  # sets Django up: consumers, which import models, come after it
+
+from searches.consumers import SearchConsumer  # noqa: E402
+
+live = URLRouter([path("ws/searches/<uuid:uuid>/", SearchConsumer.as_asgi())])
+application = ProtocolTypeRouter(
+    {"http": pages, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(live))}
+)

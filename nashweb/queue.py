@@ -1,0 +1,49 @@
+"""The Huey queue: which storage, and how a message is written."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from huey import Huey, PostgresHuey, PriorityRedisHuey, SqliteHuey
+from huey.registry import Message
+from huey.serializer import Serializer
+
+
+class JSONSerializer(Serializer):
+    """Huey messages as JSON: a task's name and ids. Unlike pickle, reading one can run nothing."""
+
+    def _serialize(self, data: Any) -> bytes:
+        if isinstance(data, Message):
+            eta = data.eta.isoformat() if data.eta else None
+            data = {"message": {**data._asdict(), "eta": eta}}
+        else:
+            data = {"value": data}
+        return json.dumps(data).encode()
+
+    def _deserialize(self, data: bytes) -> Any:
+        read = json.loads(bytes(data))
+        if "message" not in read:
+            return read["value"]
+        message = Message(**read["message"])
+        eta = datetime.fromisoformat(message.eta) if message.eta else None
+        return message._replace(eta=eta, args=tuple(message.args or ()))
+
+
+def make_queue(folder: Path, database_url: str, redis_url: str) -> Huey:
+    """Return the queue: Redis if there is one, else PostgreSQL, else a SQLite file of its own.
+
+    `immediate` is always off: a training never runs inside the request that asked for it.
+    """
+    common: dict[str, Any] = {"immediate": False, "results": False, "serializer": JSONSerializer()}
+    if redis_url:
+        return PriorityRedisHuey("nash", url=redis_url, **common)
+    if database_url.startswith(("postgres:", "postgresql:")):
+        return PostgresHuey("nash", dsn=database_url, create_tables=False, **common)
+    return SqliteHuey("nash", filename=str(folder / "queue.sqlite3"), timeout=20, **common)
+
+
+def create_tables(queue: Huey) -> None:
+    """Make the queue's tables where they live in PostgreSQL; called after migrations. Safe to repeat."""
+    if isinstance(queue, PostgresHuey):
+        queue.storage.initialize_schema()

@@ -1,0 +1,73 @@
+"""What tests of several folders share: services that may be missing, data sets, a clean data folder."""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+def missing(what: str) -> None:
+    """Skip the test and say why; where CI=true a missing service is a failure instead."""
+    if IN_CI:
+        pytest.fail(f"CI=true, and {what}", pytrace=False)
+    pytest.skip(what)
+
+
+def _answers(url: str, port: int) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "127.0.0.1", parts.port or port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """Address of a PostgreSQL server in which tests may make databases."""
+    url = os.environ.get("NASH_TEST_DATABASE_URL", "")
+    if not url or not _answers(url, 5432):
+        missing(f"no PostgreSQL: set NASH_TEST_DATABASE_URL=postgres://... (now {url!r})")
+    return url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """Address of a Redis database that tests may fill."""
+    url = os.environ.get("NASH_TEST_REDIS_URL", "")
+    if not url or not _answers(url, 6379):
+        missing(f"no Redis: set NASH_TEST_REDIS_URL=redis://127.0.0.1:6379/5 (now {url!r})")
+    return url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the machine's Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        missing("no Chromium on PATH: apt-get install chromium")
+    assert found
+    return found
+
+
+@pytest.fixture(scope="session")
+def cifar10_zip() -> Path:
+    """All of CIFAR-10 as an image-folder archive, if it lies beside the repository (NASH_TEST_CIFAR10)."""
+    path = Path(os.environ.get("NASH_TEST_CIFAR10") or ROOT.parent / "shared" / "data" / "cifar10.zip")
+    if not path.is_file():
+        pytest.skip(f"no CIFAR-10 at {path}: set NASH_TEST_CIFAR10")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def data_folder(settings, tmp_path: Path) -> Path:
+    """Give each test an empty data folder, so that files of one never answer for another."""
+    settings.NASH_DATA_DIR = tmp_path / "data"
+    settings.NASH_DATA_DIR.mkdir(mode=0o700)
+    return settings.NASH_DATA_DIR
