@@ -1,4 +1,4 @@
-"""What tests of several folders share: services that may be missing, data sets, a clean data folder."""
+"""What tests of several folders share: services that may be missing, and data sets."""
 
 import os
 import shutil
@@ -63,11 +63,3 @@ def cifar10_zip() -> Path:
     if not path.is_file():
         pytest.skip(f"no CIFAR-10 at {path}: set NASH_TEST_CIFAR10")
     return path
-
-
-@pytest.fixture(autouse=True)
-def data_folder(settings, tmp_path: Path) -> Path:
-    """Give each test an empty data folder, so that files of one never answer for another."""
-    settings.NASH_DATA_DIR = tmp_path / "data"
-    settings.NASH_DATA_DIR.mkdir(mode=0o700)
-    return settings.NASH_DATA_DIR

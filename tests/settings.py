@@ -1,6 +1,6 @@
 """Settings for the tests: a data folder of their own, no manifest of static files, a queue in memory.
 
-NASH_TEST_DATABASE_URL runs all tests of searches/ on that database instead of SQLite.
+NASH_TEST_ON_POSTGRES=1 runs the whole suite on NASH_TEST_DATABASE_URL instead of SQLite.
 """
 
 import os
@@ -10,7 +10,9 @@ from pathlib import Path
 from huey import MemoryHuey
 
 os.environ["NASH_DATA_DIR"] = tempfile.mkdtemp(prefix="nash-tests-")
-os.environ["DATABASE_URL"] = os.environ.get("NASH_TEST_DATABASE_URL", "")
+os.environ["DATABASE_URL"] = (
+    os.environ["NASH_TEST_DATABASE_URL"] if os.environ.get("NASH_TEST_ON_POSTGRES") == "1" else ""
+)
 for _name in ("REDIS_URL", "NASH_HTTPS", "NASH_DEBUG", "NASH_ALLOWED_HOSTS", "NASH_WORKER"):
     os.environ[_name] = ""
 
