@@ -1,17 +1,17 @@
-"""What a search is told: SearchConfig, frozen, with the paper's names, checked at construction; and the presets.
+"""What a search is told: SearchConfig, frozen, with the paper's names, checked at construction.
 
 Each field carries what the form, the command line and the docs say of it, so that a parameter is described once.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from searches.nash.architecture import Architecture, InvalidArchitecture, Shape
+from searches.nash.architecture import Architecture, Shape
+from searches.nash.nodes import InvalidArchitecture
+from searches.nash.values import CASTS, WORDS
 
 GROUPS = ("Data", "Algorithm 1", "Training with SGDR", "Network", "Network morphisms", "Bounds")
 
@@ -205,7 +205,7 @@ class SearchConfig:
 
     def replace(self, **settings: Any) -> SearchConfig:
         """The same with other settings. Raises InvalidConfig."""
-        return replace(self, **_known(settings))
+        return replace(self, **known_settings(settings))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, every field."""
@@ -215,10 +215,10 @@ class SearchConfig:
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> SearchConfig:
         """The reverse of to_dict; missing fields take their default. Raises InvalidConfig."""
-        return cls(**_known(d))
+        return cls(**known_settings(d))
 
 
-def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
+def known_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     names = [f.name for f in fields(SearchConfig)]
     if unknown := [name for name in settings if name not in names]:
         raise InvalidConfig({name: f"not a setting; settings: {', '.join(names)}" for name in unknown})
@@ -231,9 +231,9 @@ def _normalised(name: str, value: Any, default: Any, errors: dict[str, str]) -> 
     if value is None and default is None:
         return None
     try:
-        value = _CASTS[SearchConfig.__annotations__[name]](value)
+        value = CASTS[SearchConfig.__annotations__[name]](value)
     except (TypeError, ValueError, OverflowError):
-        errors[name] = f"{value!r} is not {_WORDS[SearchConfig.__annotations__[name]]}"
+        errors[name] = f"{value!r} is not {WORDS[SearchConfig.__annotations__[name]]}"
         return value
     each = value if isinstance(value, tuple) else (value,)
     if not each:
@@ -251,62 +251,6 @@ def _range_words(low: float | None, high: float | None) -> str:
     if high is None:
         return f"the allowed range: at least {low:,}"
     return f"the allowed range: {low:,} to {high:,}"
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
-        raise ValueError(value)
-    return int(value)
-
-
-def _real(value: Any) -> float:
-    number = float(value)
-    if isinstance(value, bool) or not math.isfinite(number):
-        raise ValueError(value)
-    return number
-
-
-def _switch(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(value)
-    return value
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _wholes(value: Any) -> tuple[int, ...]:
-    return tuple(_whole(v) for v in value)
-
-
-def _shape(value: Any) -> Shape:
-    c, h, w = _wholes(value)
-    return c, h, w
-
-
-_CASTS: dict[str, Callable[[Any], Any]] = {
-    "int": _whole,
-    "int | None": _whole,
-    "float": _real,
-    "bool": _switch,
-    "bool | None": _switch,
-    "str": _name,
-    "tuple[int, ...]": _wholes,
-    "Shape": _shape,
-}
-_WORDS = {
-    "int": "a whole number",
-    "int | None": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "bool | None": "true or false",
-    "str": "a word",
-    "tuple[int, ...]": "a list of whole numbers, such as 32,32,32",
-    "Shape": "three whole numbers (C, H, W)",
-}
 
 
 def _contradictions(config: SearchConfig) -> dict[str, str]:
@@ -333,81 +277,3 @@ def _contradictions(config: SearchConfig) -> dict[str, str]:
         if getattr(config, name) < size:
             errors[name] = f"{getattr(config, name):,} is below model_0's own size: give at least {size:,}"
     return errors
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named set of settings. `dataset`: the one it was made for, or None."""
-
-    name: str
-    title: str
-    words: str
-    dataset: str | None
-    settings: Mapping[str, Any]
-
-
-PRESETS: dict[str, Preset] = {
-    p.name: p
-    for p in (
-        Preset(
-            "demo", "First try", "1,797 pictures of digits, bundled. See every page filled before you spend time.",
-            "digits",
-            {
-                "channels": (16, 16, 16), "n_steps": 2, "n_neigh": 4, "n_NM": 3, "epoch_pretrain": 6,
-                "epoch_neigh": 6, "epoch_final": 20, "batch_size": 32, "max_channels": 64,
-            },
-        ),
-        Preset(
-            "small", "Small", "Three steps of four on full CIFAR-10, for two CPU cores and a coffee.", "cifar10",
-            {
-                "channels": (32, 32, 32), "n_steps": 3, "n_neigh": 4, "n_NM": 3, "epoch_pretrain": 3,
-                "epoch_neigh": 2, "epoch_final": 10, "max_channels": 64,
-            },
-        ),
-        Preset("paper-5", "Paper", "The paper's numbers for CIFAR-10: 5 steps of 8, 17 epochs each.", "cifar10", {}),
-        Preset(
-            "paper-8", "Paper, 8 steps", "The paper's large setting: n_steps 8, up to 60 M parameters.", "cifar10",
-            {"n_steps": 8, "max_parameters": 60_000_000},
-        ),
-    )
-}
-
-
-def preset_config(name: str, **settings: Any) -> SearchConfig:
-    """The preset's SearchConfig with some settings changed. Raises InvalidConfig."""
-    if name not in PRESETS:
-        raise InvalidConfig({"preset": f"{name!r} is none of {', '.join(PRESETS)}"})
-    return SearchConfig(**_known({**PRESETS[name].settings, **settings}))
-
-
-def parse_setting(text: str) -> tuple[str, Any]:
-    """'n_steps=2' -> ('n_steps', 2); 'channels=16,16,16' -> a tuple; an empty value -> None.
-
-    Raises InvalidConfig for text without '=' and for a name that is not a setting.
-    """
-    name, equals, value = text.partition("=")
-    name = name.strip()
-    if not equals:
-        raise InvalidConfig({name: "give it as name=value"})
-    _known({name: value})
-    return name, value_from_text(name, value.strip())
-
-
-def value_from_text(name: str, text: str) -> Any:
-    """The value that a person wrote for a setting; text that is none is returned as it is, for the check to name."""
-    annotation = SearchConfig.__annotations__[name]
-    if text == "" and annotation.endswith("None"):
-        return None
-    if annotation in ("tuple[int, ...]", "Shape"):
-        return tuple(_literal(part) for part in text.replace("-", ",").strip("()[] ").split(",") if part.strip())
-    return text if annotation == "str" else _literal(text)
-
-
-def _literal(text: str) -> Any:
-    lowered = text.strip().lower()
-    if lowered in ("true", "yes", "on", "false", "no", "off"):
-        return lowered in ("true", "yes", "on")
-    try:
-        return json.loads(lowered.replace("_", ""))
-    except ValueError:
-        return text

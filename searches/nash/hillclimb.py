@@ -13,7 +13,8 @@ from typing import Any
 
 from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
-from searches.nash.morphisms import Morphism, draw, morphism_from_dict
+from searches.nash.draws import draw
+from searches.nash.morphisms import Morphism, morphism_from_dict
 from searches.nash.streams import derive
 
 Key = tuple[str, int, int]

@@ -9,19 +9,15 @@ A new morphism = one class here, one weight rule in inheritance.WEIGHT_RULES, on
 
 from __future__ import annotations
 
-import random
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import lru_cache
 from typing import Any, ClassVar, Self
 
-from searches.nash.architecture import Architecture, Node, UnknownNode, operand_maps
+from searches.nash.architecture import Architecture
 from searches.nash.config import Bounds
-
-Origin = tuple[int | None, ...]
-DEFAULT_BOUNDS = Bounds()
+from searches.nash.nodes import Node, UnknownNode
+from searches.nash.topology import Origin, inserted, level, next_name, propagated, skips_of
 
 
 class InvalidMorphism(ValueError):
@@ -90,9 +86,9 @@ class Deepen(Morphism):
         block = _block(architecture, "Deepen.after", self.after)
         if self.kernel not in (3, 5):
             raise InvalidMorphism(f"Deepen.kernel={self.kernel}: 3 or 5")
-        name = _next_name(architecture, "c")
+        name = next_name(architecture, "c")
         born = Node(name, "conv", (self.after,), kernel=self.kernel, channels=block.channels)
-        nodes = _inserted(architecture, self.after, [born], reads=name)
+        nodes = inserted(architecture, self.after, [born], reads=name)
         return Change(Architecture(architecture.input_shape, tuple(nodes)), added=(name,))
 
     @classmethod
@@ -118,7 +114,7 @@ class Widen(Morphism):
         old, new = block.channels, block.channels * self.factor
         nodes = [replace(n, channels=new) if n is block else n for n in architecture.nodes]
         origin: Origin = (*range(old), *([None] * (new - old)))
-        child, origins = _propagated(architecture, nodes, {self.block: origin})
+        child, origins = propagated(architecture, nodes, {self.block: origin})
         return Change(child, origins=origins, widened=(self.block, old))
 
     @classmethod
@@ -152,9 +148,9 @@ class _Skip(Morphism):
         if (self.kind, self.source, self.target) in skips_of(architecture):
             raise InvalidMorphism(f"{name}: {self.source} → {self.target} is there already")
         path: list[Node] = []
-        for k in range(_level(architecture, self.target) - _level(architecture, self.source)):
+        for k in range(level(architecture, self.target) - level(architecture, self.source)):
             reads = path[-1].name if path else self.source
-            path.append(Node(_next_name(architecture, "p", k), "max_pool", (reads,)))
+            path.append(Node(next_name(architecture, "p", k), "max_pool", (reads,)))
         return path
 
     @classmethod
@@ -176,12 +172,12 @@ class SkipConcat(_Skip):
 
     def apply(self, architecture: Architecture) -> Change:
         path = self._path(architecture)
-        name = _next_name(architecture, "cat")
+        name = next_name(architecture, "cat")
         born = [*path, Node(name, "concat", (self.target, path[-1].name if path else self.source))]
-        nodes = _inserted(architecture, self.target, born, reads=name)
+        nodes = inserted(architecture, self.target, born, reads=name)
         c_target, c_source = (architecture.node(n).channels for n in (self.target, self.source))
         origin: Origin = (*range(c_target), *([None] * c_source))
-        child, origins = _propagated(architecture, nodes, {name: origin})
+        child, origins = propagated(architecture, nodes, {name: origin})
         return Change(child, added=tuple(n.name for n in born), origins=origins)
 
 
@@ -199,18 +195,16 @@ class SkipAdd(_Skip):
         c_target, c_source = (architecture.node(n).channels for n in (self.target, self.source))
         reads = born[-1].name if born else self.source
         if c_source != c_target:
-            projection = _next_name(architecture, "proj")
+            projection = next_name(architecture, "proj")
             born.append(Node(projection, "conv", (reads,), kernel=1, channels=c_target))
             reads = projection
-        name = _next_name(architecture, "mix")
+        name = next_name(architecture, "mix")
         born.append(Node(name, "mix", (self.target, reads), channels=c_target, maps=(None, None)))
-        nodes = _inserted(architecture, self.target, born, reads=name)
+        nodes = inserted(architecture, self.target, born, reads=name)
         return Change(Architecture(architecture.input_shape, tuple(nodes)), added=tuple(n.name for n in born))
 
 
 MORPHISMS: tuple[type[Morphism], ...] = (Deepen, Widen, SkipConcat, SkipAdd)
-TYPES: tuple[tuple[type[Morphism], ...], ...] = ((Deepen,), (Widen,), (SkipConcat, SkipAdd))
-"""The three types that are drawn uniformly; a skip is then concat or add with probability 1/2 each."""
 
 
 def morphism_from_dict(d: Mapping[str, Any]) -> Morphism:
@@ -223,161 +217,3 @@ def morphism_from_dict(d: Mapping[str, Any]) -> Morphism:
         return known[kind](**{f.name: d[f.name] for f in fields(known[kind])})
     except KeyError as error:
         raise InvalidMorphism(f"{kind}: argument {error} is missing") from error
-
-
-# ---------------------------------------------------------------------- drawing
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Morphisms drawn one after another, with a note for each draw that the bounds turned to another type."""
-
-    morphisms: tuple[Morphism, ...]
-    notes: tuple[str, ...] = ()
-
-
-@lru_cache(maxsize=256)
-def candidates(kind: type[Morphism], architecture: Architecture, bounds: Bounds) -> tuple[Morphism, ...]:
-    """The valid morphisms of one kind, enumerated: those whose child stays within the bounds."""
-    return tuple(m for m in kind.arguments(architecture, bounds) if bounds.allow(m.apply(architecture).architecture))
-
-
-def draw(architecture: Architecture, n: int, rng: random.Random, bounds: Bounds = DEFAULT_BOUNDS) -> Draw:
-    """ApplyNetMorphs: n morphisms, each drawn uniformly by type, then by valid argument.
-
-    Enumerated first and then chosen, never drawn and rejected. A type without a valid argument gives way to
-    the remaining types; with none left the child gets fewer morphisms; both are noted.
-    Source: Algorithm 1 line 9; the bounds are ours (method section 6).
-    """
-    drawn: list[Morphism] = []
-    notes: list[str] = []
-    for _ in range(n):
-        types = list(TYPES)
-        chosen: Morphism | None = None
-        while types and chosen is None:
-            kinds = types.pop(rng.randrange(len(types)))
-            chosen = _drawn_of(kinds, architecture, rng, bounds, notes)
-        if chosen is None:
-            notes.append(f"no valid morphism is left within the bounds: {len(drawn)} of {n} drawn")
-            break
-        drawn.append(chosen)
-        architecture = chosen.apply(architecture).architecture
-    return Draw(tuple(drawn), tuple(notes))
-
-
-def draw_morphisms(
-    architecture: Architecture, n: int, rng: random.Random, bounds: Bounds = DEFAULT_BOUNDS
-) -> list[Morphism]:
-    """The morphisms of `draw`, without its notes."""
-    return list(draw(architecture, n, rng, bounds).morphisms)
-
-
-def _drawn_of(
-    kinds: Sequence[type[Morphism]],
-    architecture: Architecture,
-    rng: random.Random,
-    bounds: Bounds,
-    notes: list[str],
-) -> Morphism | None:
-    remaining = list(kinds)
-    while remaining:
-        kind = remaining.pop(rng.randrange(len(remaining)))
-        if valid := candidates(kind, architecture, bounds):
-            return valid[rng.randrange(len(valid))]
-        notes.append(f"{kind.kind} has no valid argument within the bounds: another kind was drawn")
-    return None
-
-
-# ---------------------------------------------------------------------- topology
-
-
-def skips_of(architecture: Architecture) -> frozenset[tuple[str, str, str]]:
-    """(kind, source block, target block) of every skip, each join traced back to its two blocks."""
-    kinds = {"concat": SkipConcat.kind, "mix": SkipAdd.kind}
-    return frozenset(
-        (kinds[node.op], _trunk_block(architecture, node.inputs[1]), _trunk_block(architecture, node.inputs[0]))
-        for node in architecture.nodes
-        if node.op in kinds
-    )
-
-
-def _trunk_block(architecture: Architecture, name: str) -> str:
-    node = architecture.node(name)
-    while node.name not in architecture.blocks:
-        node = architecture.node(node.inputs[0])
-    return node.name
-
-
-def _level(architecture: Architecture, name: str) -> int:
-    """Max-pools between the input and a node."""
-    level, node = 0, architecture.node(name)
-    while node.inputs:
-        level += node.op == "max_pool"
-        node = architecture.node(node.inputs[0])
-    return level
-
-
-def _next_name(architecture: Architecture, prefix: str, ahead: int = 0) -> str:
-    numbers = (re.fullmatch(prefix + r"(\d+)", node.name) for node in architecture.nodes)
-    return f"{prefix}{1 + ahead + max((int(m[1]) for m in numbers if m), default=0)}"
-
-
-def _inserted(architecture: Architecture, after: str, born: Sequence[Node], *, reads: str) -> list[Node]:
-    """The nodes with `born` directly behind `after`, whose older consumers now read `reads`."""
-    nodes: list[Node] = []
-    for node in architecture.nodes:
-        nodes.append(replace(node, inputs=tuple(reads if i == after else i for i in node.inputs)))
-        if node.name == after:
-            nodes += born
-    return nodes
-
-
-def _propagated(
-    old: Architecture, nodes: Sequence[Node], changed: Mapping[str, Origin]
-) -> tuple[Architecture, dict[str, Origin]]:
-    """Carries changed output channels downstream, to the convolutions and the head that read them.
-
-    Through max_pool as they are; through concat at their offset, as often as the producer occurs; into a mix
-    as new channels at its end, which the other operand does not reach (it counts as zero there).
-    """
-    out: dict[str, Origin] = dict(changed)
-    reached: dict[str, Origin] = {}
-    done: list[Node] = []
-    for node in nodes:
-        if node.name not in changed and any(source in out for source in node.inputs):
-            if node.op in ("conv", "linear"):
-                reached[node.name] = out[node.inputs[0]]
-            elif node.op == "max_pool":
-                out[node.name] = out[node.inputs[0]]
-            elif node.op == "concat":
-                out[node.name] = _concatenated(old, node, out)
-            elif node.op == "mix":
-                node, out[node.name] = _mixed(old, node, out)
-        done.append(node)
-    return Architecture(old.input_shape, tuple(done)), reached
-
-
-def _concatenated(old: Architecture, node: Node, out: Mapping[str, Origin]) -> Origin:
-    origin: list[int | None] = []
-    offset = 0
-    for source, old_source in zip(node.inputs, old.node(node.name).inputs, strict=True):
-        width = old.shapes[old_source][0]
-        moved = out.get(source, tuple(range(width)))
-        origin += [None if k is None else offset + k for k in moved]
-        offset += width
-    return tuple(origin)
-
-
-def _mixed(old: Architecture, node: Node, out: Mapping[str, Origin]) -> tuple[Node, Origin]:
-    channels = node.channels
-    maps: list[tuple[int, ...]] = []
-    for source, old_map in zip(node.inputs, operand_maps(old, node.name), strict=True):
-        moved: list[int] = []
-        for k in out.get(source, tuple(range(len(old_map)))):
-            moved.append(channels if k is None else old_map[k])
-            channels += k is None
-        maps.append(tuple(moved))
-    origin: Origin = (*range(node.channels), *([None] * (channels - node.channels)))
-    identity = tuple(range(channels))
-    mixed = replace(node, channels=channels, maps=tuple(None if m == identity else m for m in maps))
-    return mixed, origin
