@@ -84,7 +84,7 @@ def test_nodes_that_do_not_fit_are_refused_by_name(change, message):
 def test_a_mix_whose_maps_do_not_cover_its_operands_is_refused():
     nodes = Architecture.initial(channels=(8, 8, 8)).nodes
     mix = Node("mix1", "mix", ("p2", "p2"), channels=8, maps=(None, tuple(range(7))))
-    with pytest.raises(InvalidArchitecture, match="mix1.maps"):
+    with pytest.raises(InvalidArchitecture, match=r"mix1\.maps"):
         Architecture((3, 32, 32), (*nodes[:5], mix, Node("c3", "conv", ("mix1",), 3, 8), nodes[-1]))
 
 

@@ -7,7 +7,9 @@ import pytest
 from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import Job, Outcome, has_failed, plan, winner
 
-CONFIG = SearchConfig(channels=(8, 8, 8), n_steps=2, n_neigh=3, n_NM=2, epoch_pretrain=1, epoch_neigh=2, epoch_final=3)
+CONFIG = SearchConfig(
+    channels=(8, 8, 8), n_steps=2, n_neigh=3, n_NM=2, epoch_pretrain=1, epoch_neigh=2, epoch_final=3
+)
 
 
 def accuracy_of(job: Job) -> float:
