@@ -1,0 +1,34 @@
+"""Questions to the rows: who may see what, and what a page, the live channel and the API show."""
+
+from searches.selectors.access import Asker, may_change, visible_to
+from searches.selectors.estimate import time_left
+from searches.selectors.files import artifact_path, candidate_folder, checkpoint_paths
+from searches.selectors.log import event_frame, events_after, newest_events
+from searches.selectors.progress import progress_fields, progress_frame, seconds_spent
+from searches.selectors.snapshot import candidate_dict, candidate_dicts, in_order, point_row, search_fields, snapshot
+from searches.selectors.workers import WORKER_GONE_SECONDS, worker_dicts, workers_alive
+
+__all__ = [
+    "WORKER_GONE_SECONDS",
+    "Asker",
+    "artifact_path",
+    "candidate_dict",
+    "candidate_dicts",
+    "candidate_folder",
+    "checkpoint_paths",
+    "event_frame",
+    "events_after",
+    "in_order",
+    "may_change",
+    "newest_events",
+    "point_row",
+    "progress_fields",
+    "progress_frame",
+    "search_fields",
+    "seconds_spent",
+    "snapshot",
+    "time_left",
+    "visible_to",
+    "worker_dicts",
+    "workers_alive",
+]

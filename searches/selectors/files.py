@@ -1,0 +1,26 @@
+"""Where a candidate's files lie below the data folder."""
+
+import re
+from pathlib import Path
+
+from django.conf import settings
+
+from searches.models import Artifact, Candidate
+
+CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)-(\d+)\.pt")
+
+
+def candidate_folder(candidate: Candidate) -> Path:
+    """searches/<uuid>/<kind>-<step>-<index> in the data folder; `candidate.search` is read for the uuid."""
+    return Path(settings.NASH_DATA_DIR) / "searches" / str(candidate.search.uuid) / candidate.slug
+
+
+def artifact_path(artifact: Artifact) -> Path:
+    return Path(settings.NASH_DATA_DIR) / artifact.file
+
+
+def checkpoint_paths(folder: Path) -> list[Path]:
+    """The candidate's checkpoints, newest first: by epoch, then by the attempt that wrote it."""
+    found = ((CHECKPOINT_NAME.fullmatch(path.name), path) for path in folder.glob("checkpoint-*.pt"))
+    named = [(int(name[2]), int(name[1]), path) for name, path in found if name]
+    return [path for _, _, path in sorted(named, reverse=True)]

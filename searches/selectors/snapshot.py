@@ -1,0 +1,163 @@
+"""A search as one JSON value: what the page begins with, what the API answers, what events carry parts of."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from searches.models import Artifact, Candidate, Point, Search
+from searches.nash.morphisms import morphism_from_dict
+from searches.selectors.log import log_line, newest_events
+from searches.selectors.progress import n_validation_images, progress_fields
+from searches.selectors.workers import worker_dicts
+
+KIND_ORDER = ("pretrain", "neighbour", "final", "snapshot", "scratch", "reference")
+HEAVY = ("architecture", "correct")
+"""Columns that no list needs."""
+
+
+def snapshot(search: Search) -> dict[str, Any]:
+    """Everything the search page shows at its first look, as of event `seq`.
+
+    The number is read first: what happens meanwhile is then both here and in the events after it, which the
+    reader merges without harm.
+    """
+    search.refresh_from_db()
+    newest = newest_events(search)
+    candidates = in_order(_candidates(search))
+    return {
+        **search_fields(search),
+        **progress_fields(search),
+        "seq": search.seq,
+        "preset": search.preset,
+        "config": search.config,
+        "dataset": _dataset_fields(search),
+        "epochs_total": search.search_config.epoch_budget,
+        **result_fields(search, candidates),
+        "workers": worker_dicts(),
+        "candidates": [candidate_dict(c) for c in candidates],
+        "points": _points(search),
+        "log": [log_line(event) for event in newest if event.seq <= search.seq],
+    }
+
+
+def search_fields(search: Search) -> dict[str, Any]:
+    """The row's own fields that change while a search lives, and those that name it."""
+    return {
+        "uuid": str(search.uuid),
+        "name": search.name,
+        "status": search.status,
+        "reason": search.reason,
+        "created": iso(search.created),
+        "started": iso(search.started),
+        "ended": iso(search.ended),
+    }
+
+
+def result_fields(search: Search, candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Which candidate is best by now, the test accuracy once it was measured, and where to fetch the model."""
+    winners = [c for c in candidates if c.is_winner]
+    finals = [c for c in candidates if c.kind == Candidate.Kind.FINAL and c.status == Candidate.Status.DONE]
+    final = finals[0] if finals else None
+    best = final or max(winners, key=lambda c: c.step, default=None)
+    has_zip = final is not None and final.artifacts.filter(format=Artifact.Format.MODEL_ZIP).exists()
+    return {
+        "best": best.pk if best else None,
+        "test_accuracy": final.test_accuracy if final else None,
+        "download": reverse("search_download", args=[search.uuid]) if has_zip else None,
+    }
+
+
+def in_order(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """As Algorithm 1 comes by them: model_0, the steps one after another, the final training."""
+    return sorted(candidates, key=lambda c: (KIND_ORDER.index(c.kind), c.step, c.index))
+
+
+def candidate_dicts(search: Search) -> list[dict[str, Any]]:
+    return [candidate_dict(c) for c in in_order(_candidates(search))]
+
+
+def _candidates(search: Search) -> QuerySet[Candidate]:
+    return search.candidates.select_related("search", "parent").defer(*HEAVY, *(f"parent__{f}" for f in HEAVY))
+
+
+def candidate_dict(candidate: Candidate) -> dict[str, Any]:
+    """One candidate as pages, frames and the API show it; reads its search's uuid and its parent's digest."""
+    return {
+        "id": candidate.pk,
+        "kind": candidate.kind,
+        "step": candidate.step,
+        "index": candidate.index,
+        "code": candidate.code,
+        "parent": candidate.parent_id,
+        "digest": candidate.digest,
+        "parent_digest": candidate.parent.digest if candidate.parent else None,
+        "n_parameters": candidate.n_parameters,
+        "n_macs": candidate.n_macs,
+        "morphisms": [{**m, "words": morphism_from_dict(m).words()} for m in candidate.morphisms],
+        "notes": candidate.notes,
+        "epochs": candidate.epochs,
+        "url": reverse(
+            "candidate_detail", args=[candidate.search.uuid, candidate.kind, candidate.step, candidate.index]
+        ),
+        **candidate_state(candidate),
+    }
+
+
+def candidate_state(candidate: Candidate) -> dict[str, Any]:
+    """The part of a candidate that changes while it is trained."""
+    return {
+        "id": candidate.pk,
+        "status": candidate.status,
+        "reason": candidate.reason,
+        "attempt": candidate.attempt,
+        "failures": candidate.failures,
+        "accumulate": candidate.accumulate,
+        "worker": candidate.worker,
+        "threads": candidate.threads,
+        "numeric_path": candidate.numeric_path,
+        "epoch": round(candidate.epoch, 4),
+        "val_accuracy": candidate.val_accuracy,
+        "test_accuracy": candidate.test_accuracy,
+        "seal": candidate.seal,
+        "winner": candidate.is_winner,
+        "seconds": candidate.seconds,
+        "images_per_second": candidate.images_per_second,
+        "flops_per_second": candidate.flops_per_second,
+        "peak_memory_bytes": candidate.peak_memory_bytes,
+    }
+
+
+def point_row(point: Point) -> list[float | int | None]:
+    """[optimiser_step, epoch, loss, lr, validation accuracy], rounded to what a curve can show."""
+    loss = None if point.loss is None else round(point.loss, 5)
+    accuracy = None if point.val_accuracy is None else round(point.val_accuracy, 6)
+    return [point.optimiser_step, round(point.epoch, 4), loss, float(f"{point.lr:.6g}"), accuracy]
+
+
+def _points(search: Search) -> dict[str, list[list[float | int | None]]]:
+    rows: dict[str, list[list[float | int | None]]] = defaultdict(list)
+    for point in Point.objects.filter(candidate__search=search).order_by("candidate_id", "optimiser_step"):
+        rows[str(point.candidate_id)].append(point_row(point))
+    return dict(rows)
+
+
+def _dataset_fields(search: Search) -> dict[str, Any]:
+    dataset, config = search.dataset, search.search_config
+    n_validation = n_validation_images(config, dataset.n_train)
+    return {
+        "name": dataset.name,
+        "n_train": dataset.n_train - n_validation,
+        "n_validation": n_validation,
+        "n_test": dataset.n_test,
+        "n_classes": dataset.n_classes,
+        "input_shape": list(dataset.input_shape),
+        "flips": dataset.flips,
+    }
+
+
+def iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

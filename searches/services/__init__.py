@@ -1,0 +1,64 @@
+"""Every change of state. Each function is one guarded transaction, says so in the event log, and returns the
+candidates that are to be sent to the queue after commit; none of them sends."""
+
+from searches.services.control import (
+    VERBS,
+    Refused,
+    allows,
+    pause,
+    refuse_unless_allowed,
+    resume,
+    stop,
+    verbs_for,
+)
+from searches.services.launch import Launched, create_search
+from searches.services.leases import (
+    Lease,
+    LeaseLost,
+    UnfitWorker,
+    beat,
+    claim,
+    record_epoch,
+    record_resumed,
+    record_seal,
+    release,
+    split_batch,
+)
+from searches.services.reaper import reap, release_worker
+from searches.services.results import MadeFile, Result, end_candidate, finish, release_failed
+from searches.services.workers import WorkerIdentity, forget_dead_workers, warn_once, worker_beat, worker_left
+
+__all__ = [
+    "VERBS",
+    "Launched",
+    "Lease",
+    "LeaseLost",
+    "MadeFile",
+    "Refused",
+    "Result",
+    "UnfitWorker",
+    "WorkerIdentity",
+    "allows",
+    "beat",
+    "claim",
+    "create_search",
+    "end_candidate",
+    "finish",
+    "forget_dead_workers",
+    "pause",
+    "reap",
+    "record_epoch",
+    "record_resumed",
+    "record_seal",
+    "refuse_unless_allowed",
+    "release",
+    "release_failed",
+    "release_worker",
+    "resume",
+    "split_batch",
+    "stop",
+    "verbs_for",
+    "warn_once",
+    "worker_beat",
+    "worker_left",
+]

@@ -1,0 +1,100 @@
+"""The beginning of a search: its row, its first candidate and event 1, in one transaction."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from searches.models import Candidate, DataSet, Search
+from searches.nash.config import InvalidConfig, SearchConfig
+from searches.nash.hillclimb import Job, plan
+from searches.selectors import search_fields
+from searches.services.events import append
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What was made; `candidate_ids` are to be sent to the queue after commit."""
+
+    search_id: int
+    uuid: uuid.UUID
+    candidate_ids: list[int]
+
+
+def create_search(
+    config: SearchConfig,
+    *,
+    dataset: DataSet,
+    name: str,
+    owner: AbstractBaseUser | None = None,
+    preset: str = "",
+) -> Launched:
+    """Write a search that waits for a worker.
+
+    Raises InvalidConfig where the settings speak of other images than the data set has.
+    """
+    _check_images(config, dataset)
+    jobs = plan(config, [])
+    with transaction.atomic():
+        search = Search.objects.create(
+            name=name,
+            owner=owner,  # type: ignore[misc]  # the project's user model is a setting
+            dataset=dataset,
+            dataset_digest=dataset.digest,
+            preset=preset,
+            config=config.to_dict(),
+        )
+        candidates = create_candidates(search, jobs)
+        append(
+            search,
+            "search_created",
+            f"Search created on {dataset.name}: {config.n_steps} steps of {config.n_neigh}, "
+            f"{config.epoch_budget:,} epochs",
+            search_part=search_fields(search),
+            candidates=candidates,
+        )
+    return Launched(search.pk, search.uuid, [c.pk for c in candidates])
+
+
+def _check_images(config: SearchConfig, dataset: DataSet) -> None:
+    errors: dict[str, str] = {}
+    if config.input_shape != dataset.input_shape:
+        errors["input_shape"] = f"{config.input_shape}; the images of {dataset.name} are {dataset.input_shape}"
+    if config.n_classes != dataset.n_classes:
+        errors["n_classes"] = f"{config.n_classes}; {dataset.name} has {dataset.n_classes}"
+    if config.n_validation is not None and config.n_validation >= dataset.n_train:
+        errors["n_validation"] = (
+            f"{config.n_validation:,} of {dataset.n_train:,} training images; leave some to train on, "
+            f"for example {dataset.n_train // 5:,}"
+        )
+    if errors:
+        raise InvalidConfig(errors)
+
+
+def create_candidates(search: Search, jobs: list[Job]) -> list[Candidate]:
+    """Rows for the jobs that have none yet, in the search's locked transaction."""
+    rows = {(c.kind, c.step, c.index): c for c in search.candidates.all()}
+    made = []
+    for job in jobs:
+        if job.key not in rows:
+            parent = rows[job.parent] if job.parent else None
+            made.append(Candidate.objects.create(search=search, parent=parent, **_columns(job)))
+    return made
+
+
+def _columns(job: Job) -> dict[str, Any]:
+    architecture = job.architecture
+    return {
+        "kind": job.kind,
+        "step": job.step,
+        "index": job.index,
+        "morphisms": [m.to_dict() for m in job.morphisms],
+        "notes": list(job.notes),
+        "architecture": architecture.to_dict(),
+        "digest": architecture.digest,
+        "n_parameters": architecture.n_parameters,
+        "n_macs": architecture.n_macs,
+        "epochs": job.epochs,
+    }

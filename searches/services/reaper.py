@@ -1,0 +1,41 @@
+"""What heals: trainings whose worker is dead, and waiting ones whose message was lost. Safe to repeat anywhere."""
+
+from django.db.models import QuerySet
+
+from searches.models import Candidate, Worker
+from searches.services.control import VERBS
+from searches.services.leases import LEASE_IS_DEAD
+from searches.services.results import died
+
+
+def reap(*, queue_is_empty: bool) -> list[int]:
+    """Free what runs with a dead lease; return it and, where the queue is empty, all that waits.
+
+    What is returned is to be sent to the queue. Many workers may do this at once: each row changes hands once,
+    and a message too many finds nothing to claim.
+    """
+    ids = _free(Candidate.objects.filter(LEASE_IS_DEAD), "its worker has not been heard of")
+    if queue_is_empty:
+        waiting = Candidate.objects.filter(
+            status=Candidate.Status.PENDING, search__status__in=VERBS["train"]
+        ).order_by("search__created", "-n_macs", "step", "index")
+        ids += waiting.values_list("pk", flat=True)
+    return list(dict.fromkeys(ids))
+
+
+def release_worker(name: str) -> list[int]:
+    """Free at once what a worker held whose death was seen, and forget the worker.
+
+    Returns what is to be sent to the queue.
+    """
+    ids = _free(Candidate.objects.filter(worker=name), f"its worker {name} has died")
+    Worker.objects.filter(name=name).delete()
+    return ids
+
+
+def _free(rows: QuerySet[Candidate], reason: str) -> list[int]:
+    running = rows.filter(status=Candidate.Status.RUNNING)
+    ids: list[int] = []
+    for candidate_id, search_id, attempt in running.values_list("pk", "search_id", "attempt"):
+        ids += died(search_id, candidate_id, running.filter(attempt=attempt), reason)
+    return ids

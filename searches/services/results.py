@@ -1,0 +1,263 @@
+"""How a training ends, and what Algorithm 1 makes of it: winner, next step, final training, the end.
+
+plan() runs outside the transaction; the transaction then looks whether the history is still the one that was
+planned from, and otherwise nothing is written and it is planned again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from searches.models import Artifact, Candidate, Event, Search
+from searches.nash.hillclimb import ENDED, Job, Outcome, has_failed, plan, winner
+from searches.selectors import progress_fields, search_fields
+from searches.selectors.snapshot import candidate_state, in_order, result_fields
+from searches.services import sentences
+from searches.services.control import pending_ids
+from searches.services.events import append, candidate_of, lock_search
+from searches.services.launch import create_candidates
+from searches.services.leases import MAX_FAILURES, Lease, LeaseLost, failures_after_death, give_back, mine
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A file that lies on disk, whole, before its row is written; `path` below the data folder."""
+
+    format: Artifact.Format
+    path: Path
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training that was done brought. Accuracies are fractions; `correct` the packed bits of method
+    section 4; `seconds` all attempts together."""
+
+    val_accuracy: float | None
+    test_accuracy: float | None
+    correct: bytes | None
+    seconds: float
+    images_per_second: float | None
+    flops_per_second: float | None
+    peak_memory_bytes: int | None
+    files: tuple[MadeFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Next:
+    """What follows from the history with this outcome in it."""
+
+    history: frozenset[tuple[int, str]]
+    jobs: list[Job]
+    decided: int | None
+    winner: Outcome | None
+    failed: bool
+
+
+def finish(lease: Lease, result: Result) -> list[int]:
+    """The training is done. Returns the candidates to be sent to the queue after this. Raises LeaseLost."""
+    columns = {
+        "status": Candidate.Status.DONE,
+        "val_accuracy": result.val_accuracy,
+        "test_accuracy": result.test_accuracy,
+        "correct": result.correct,
+        "seconds": result.seconds,
+        "images_per_second": result.images_per_second,
+        "flops_per_second": result.flops_per_second,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "failures": 0,
+    }
+    epochs = Candidate.objects.values_list("epochs", flat=True).get(pk=lease.candidate_id)
+
+    def write(candidate: Candidate) -> None:
+        for made in result.files:
+            Artifact.objects.update_or_create(
+                candidate=candidate,
+                format=made.format,
+                defaults={
+                    "file": made.path.relative_to(settings.NASH_DATA_DIR).as_posix(),
+                    "sha256": made.sha256,
+                    "bytes": made.bytes,
+                },
+            )
+
+    return end(lease.search_id, lease.candidate_id, mine(lease), {**columns, "epoch": float(epochs)}, write=write)
+
+
+def end_candidate(lease: Lease, status: str, reason: str) -> list[int]:
+    """The training ended without a result (too_big, diverged, failed); the search goes on without it.
+
+    Returns the candidates to be sent to the queue. Raises LeaseLost.
+    """
+    return end(lease.search_id, lease.candidate_id, mine(lease), {"status": status, "reason": reason})
+
+
+def release_failed(lease: Lease, reason: str) -> list[int]:
+    """The attempt died of an error: give the candidate back, or end it as failed after MAX_FAILURES of them.
+
+    An attempt that left a checkpoint of its own does not count. Returns what is to be sent to the queue.
+    """
+    return died(lease.search_id, lease.candidate_id, mine(lease), reason)
+
+
+def died(search_id: int, candidate_id: int, rows: QuerySet[Candidate], reason: str) -> list[int]:
+    """An attempt is known to be dead: pending again, or failed at last. [] where `rows` no longer holds it."""
+    with transaction.atomic():
+        search = lock_search(search_id)
+        candidate = rows.filter(pk=candidate_id).first()
+        if candidate is None:
+            return []
+        failures = failures_after_death(candidate)
+        if failures < MAX_FAILURES:
+            give_back(search, rows, candidate_id, why=reason, failures=failures)
+            return [candidate_id]
+    words = f"{failures} attempts died without a new checkpoint, the last: {reason}"
+    columns = {"status": Candidate.Status.FAILED, "reason": words, "failures": failures}
+    try:
+        return end(search_id, candidate_id, rows, columns)
+    except LeaseLost:
+        return []
+
+
+def end(
+    search_id: int,
+    candidate_id: int,
+    rows: QuerySet[Candidate],
+    columns: dict[str, Any],
+    *,
+    write: Callable[[Candidate], None] = lambda candidate: None,
+) -> list[int]:
+    """Close a candidate with these columns, provided `rows` still holds it, and take the search a move further.
+
+    All in one transaction: row, files, events, winner, next rows. Raises LeaseLost.
+    """
+    while True:
+        following = _next(search_id, candidate_id, columns["status"], columns.get("val_accuracy"))
+        with transaction.atomic():
+            search = lock_search(search_id)
+            if following.history != _ended(search):
+                continue
+            closed = {**columns, "lease_expires": None, "ended": Now()}
+            if not rows.filter(pk=candidate_id).update(**closed):
+                raise LeaseLost(f"candidate {candidate_id}: paused, stopped or taken over before its end")
+            candidate = candidate_of(search, candidate_id)
+            write(candidate)
+            _say_ended(search, candidate)
+            return _move_on(search, following)
+
+
+def _ended(search: Search) -> frozenset[tuple[int, str]]:
+    return frozenset(search.candidates.filter(status__in=ENDED).values_list("pk", "status"))
+
+
+def _next(search_id: int, candidate_id: int, status: str, val_accuracy: float | None) -> _Next:
+    """Algorithm 1 asked with the history as it is in the rows now, and this outcome."""
+    search = Search.objects.get(pk=search_id)
+    rows = {c.pk: c for c in search.candidates.defer("correct")}
+    keys = {pk: row.key for pk, row in rows.items()}
+
+    def key_of(pk: int | None) -> tuple[str, int, int] | None:
+        return None if pk is None else keys[pk]
+
+    ended = [row for pk, row in rows.items() if row.status in ENDED and pk != candidate_id]
+    ending = rows[candidate_id]
+    history = [row.outcome(key_of(row.parent_id)) for row in ended]
+    history.append(Outcome(ending.job(key_of(ending.parent_id)), status, val_accuracy))
+    config = search.search_config
+    jobs = plan(config, history)
+    in_step = ending.kind in (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
+    is_open = any((job.kind, job.step) == (ending.kind, ending.step) for job in jobs)
+    decided = ending.step if in_step and not is_open else None
+    return _Next(
+        history=frozenset((row.pk, row.status) for row in ended),
+        jobs=jobs,
+        decided=decided,
+        winner=winner(history, ending.step) if decided is not None else None,
+        failed=not jobs and has_failed(config, history),
+    )
+
+
+def _say_ended(search: Search, candidate: Candidate) -> None:
+    done = candidate.status == Candidate.Status.DONE
+    append(
+        search,
+        "candidate_ended",
+        sentences.ended(candidate),
+        level=Event.Level.INFO if done else Event.Level.WARNING,
+        search_part=progress_fields(search),
+        candidates=[candidate_state(candidate)],
+    )
+
+
+def _move_on(search: Search, following: _Next) -> list[int]:
+    if following.winner is not None:
+        _crown(search, following.winner)
+    if following.jobs:
+        return _open(search, following.jobs)
+    if following.failed:
+        what = "pretraining" if following.decided == 0 else f"step {following.decided}"
+        what = "the final training" if following.decided is None else what
+        _close(search, Search.Status.FAILED, f"no candidate of {what} survived; its table says why each ended")
+    else:
+        _close(search, Search.Status.FINISHED, "")
+    return []
+
+
+def _crown(search: Search, outcome: Outcome) -> None:
+    """Mark model_best of a step that is decided."""
+    kind, step, index = outcome.job.key
+    search.candidates.filter(kind=kind, step=step, index=index).update(is_winner=True)
+    if not step:
+        return
+    ranked = sorted(
+        search.candidates.filter(kind=kind, step=step, status=Candidate.Status.DONE),
+        key=lambda c: (c.is_winner, c.val_accuracy or 0.0),
+        reverse=True,
+    )
+    append(
+        search,
+        "step_decided",
+        sentences.decided(step, ranked[0], ranked[1] if len(ranked) > 1 else None),
+        level=Event.Level.DECISION,
+        search_part={"best": ranked[0].pk},
+        candidates=[{"id": ranked[0].pk, "winner": True}],
+    )
+
+
+def _open(search: Search, jobs: Sequence[Job]) -> list[int]:
+    """Rows for what comes next, those that are not there yet; what waits for a worker then."""
+    made = create_candidates(search, list(jobs))
+    if not made:
+        return []
+    first = made[0]
+    if first.kind == Candidate.Kind.FINAL:
+        words = f"The final training is planned: {first.epochs} epochs on training and validation set"
+    else:
+        words = f"Step {first.step} planned: {len(made)} neighbours, {first.epochs} epochs each"
+    append(search, "step_planned", words, candidates=[candidate_of(search, c.pk) for c in in_order(made)])
+    return pending_ids(search)
+
+
+def _close(search: Search, status: Search.Status, reason: str) -> None:
+    Search.objects.filter(pk=search.pk).update(status=status, reason=reason, ended=Now())
+    search.refresh_from_db(fields=["status", "reason", "ended"])
+    candidates = list(search.candidates.defer("architecture", "correct"))
+    result = result_fields(search, candidates)
+    test = result["test_accuracy"]
+    words = f"Search failed: {reason}"
+    if status == Search.Status.FINISHED:
+        words = "Search finished" + (f": {sentences.per_cent(1 - test)} test error" if test is not None else "")
+    append(
+        search,
+        "search_ended",
+        words,
+        level=Event.Level.DECISION if status == Search.Status.FINISHED else Event.Level.ERROR,
+        search_part={**search_fields(search), **progress_fields(search), **result},
+    )

@@ -1,0 +1,87 @@
+"""What the log says, in the paper's words."""
+
+from searches.models import Candidate
+
+MINUTE, HOUR = 60, 3600
+MANTISSAS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+ENDS = {
+    Candidate.Status.TOO_BIG: "is too big for this device",
+    Candidate.Status.DIVERGED: "diverged",
+    Candidate.Status.FAILED: "failed",
+    Candidate.Status.CANCELLED: "was cancelled",
+}
+
+
+def subject(candidate: Candidate) -> str:
+    """Child 2.1, The parent trained again, model_0, The final training."""
+    if candidate.kind == Candidate.Kind.PRETRAIN:
+        return "model_0"
+    if candidate.kind == Candidate.Kind.FINAL:
+        return "The final training"
+    if candidate.kind == Candidate.Kind.NEIGHBOUR and not candidate.morphisms:
+        return f"The parent, trained again as {candidate.code},"
+    return f"Child {candidate.code}"
+
+
+def began(candidate: Candidate) -> str:
+    words = "; ".join(m.words() for m in candidate.morphism_list())
+    if candidate.attempt > 1:
+        return f"{subject(candidate)} is taken up again, attempt {candidate.attempt}, by {candidate.worker}"
+    return f"{subject(candidate)} began" + (f": {words}" if words else "")
+
+
+def ended(candidate: Candidate) -> str:
+    """Child 2.1 ended: 78.70 %, 32 s; or how else it ended, and why."""
+    if candidate.status != Candidate.Status.DONE:
+        return f"{subject(candidate)} {ENDS[Candidate.Status(candidate.status)]}: {candidate.reason}"
+    parts = [duration(candidate.seconds or 0.0)]
+    if candidate.test_accuracy is not None:
+        parts.insert(0, f"{per_cent(1 - candidate.test_accuracy)} test error")
+    elif candidate.val_accuracy is not None:
+        parts.insert(0, per_cent(candidate.val_accuracy))
+    return f"{subject(candidate)} ended: {', '.join(parts)}"
+
+
+def ended_epoch(candidate: Candidate, loss: float | None, val_accuracy: float | None) -> str:
+    found = [f"loss {loss:.3f}"] if loss is not None else []
+    found += [f"validation accuracy {per_cent(val_accuracy)}"] if val_accuracy is not None else []
+    words = f"{subject(candidate)} ended epoch {candidate.epoch:g} of {candidate.epochs}"
+    return words + (f": {', '.join(found)}" if found else "")
+
+
+def sealed(candidate: Candidate, delta32: float | None, delta64: float | None) -> str:
+    deltas = (("float32", delta32), ("float64", delta64))
+    measured = [f"{scientific(delta)} in {kind}" for kind, delta in deltas if delta is not None]
+    return f"Seal of {candidate.code}: largest |Δ logit| {' and '.join(measured)}, evaluation mode"
+
+
+def decided(step: int, winner: Candidate, runner_up: Candidate | None) -> str:
+    words = f"Step {step} decided: {winner.code} wins"
+    if winner.val_accuracy is not None:
+        words += f" with {per_cent(winner.val_accuracy)}"
+        if runner_up is not None and runner_up.val_accuracy is not None:
+            lead = 100 * (winner.val_accuracy - runner_up.val_accuracy)
+            words += f", {lead:.2f} points before {runner_up.code}"
+    return words
+
+
+def per_cent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"
+
+
+def duration(seconds: float) -> str:
+    """32 s, 6 min 03 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE:02d} s"
+    return f"{whole // HOUR} h {whole % HOUR // MINUTE:02d} min"
+
+
+def scientific(value: float) -> str:
+    """1.9 × 10⁻⁶"""
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(MANTISSAS)}"

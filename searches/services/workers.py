@@ -1,0 +1,58 @@
+"""The rows of worker processes: they beat while idle, too, and leave by themselves when their beats stop."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from searches.models import Candidate, Event, Worker
+from searches.services.events import append, lock_search
+
+FORGET_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class WorkerIdentity:
+    """Who a worker is: a name that no other living process has, its host, process, device and versions."""
+
+    name: str
+    host: str
+    pid: int
+    device: str
+    versions: dict[str, Any]
+
+
+def worker_beat(identity: WorkerIdentity, candidate_id: int | None) -> None:
+    """Say that the worker lives, and what it trains."""
+    trains = Candidate.objects.filter(pk=candidate_id).values_list("pk", flat=True).first()
+    Worker.objects.update_or_create(
+        name=identity.name,
+        defaults={
+            "host": identity.host,
+            "pid": identity.pid,
+            "device": identity.device,
+            "versions": identity.versions,
+            "last_beat": Now(),
+            "candidate_id": trains,
+        },
+    )
+
+
+def worker_left(name: str) -> None:
+    """The worker ended as it should."""
+    Worker.objects.filter(name=name).delete()
+
+
+def forget_dead_workers() -> None:
+    """Rows of workers that have not beaten for long."""
+    Worker.objects.filter(last_beat__lt=Now() - timedelta(seconds=FORGET_SECONDS)).delete()
+
+
+def warn_once(search_id: int, words: str) -> None:
+    """Write a warning into a search's log, unless it says the same already."""
+    with transaction.atomic():
+        search = lock_search(search_id)
+        if not Event.objects.filter(search=search, kind="warning", words=words).exists():
+            append(search, "warning", words, level=Event.Level.WARNING)
