@@ -6,9 +6,7 @@ import numpy.typing as npt
 Indices = npt.NDArray[np.int64]
 
 
-def stratified_split(
-    labels: npt.ArrayLike, fraction: float, seed: int
-) -> tuple[Indices, Indices]:
+def stratified_split(labels: npt.ArrayLike, fraction: float, seed: int) -> tuple[Indices, Indices]:
     """Indices (rest, taken), both ascending; taken holds round(fraction * n) of the n labels.
 
     Every class gives its share, to the nearest image: whole shares first, then one more by largest
@@ -48,4 +46,4 @@ def _shares(counts: Indices, fraction: float) -> Indices:
     while shares.sum() > total:
         excess = np.where(shares > 1, shares - quotas, -np.inf)
         shares[np.argmax(excess)] -= 1
-    return shares
+    return np.asarray(shares, dtype=np.int64)

@@ -1,0 +1,238 @@
+"""An image-folder archive converted once to arrays on disk."""
+
+from __future__ import annotations
+
+import errno
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from searches.nash.imagefolder.archives import open_source
+from searches.nash.imagefolder.arrays import ArrayWriter, Meta, keep_one_channel, published, write_array, write_meta
+from searches.nash.imagefolder.decode import MAX_SIDE, MIN_SIDE, Decoded, extremes, size_of
+from searches.nash.imagefolder.digits import TEST_FRACTION, digits_arrays
+from searches.nash.imagefolder.layout import Layout, find_layout
+from searches.nash.imagefolder.pool import BATCH_IMAGES, decode_all
+from searches.nash.imagefolder.source import BadArchive, BrokenFile, Entry, Source, shown
+from searches.nash.imagefolder.splitting import stratified_split
+
+Report = Callable[[int, int], None]
+Labelled = Sequence[tuple[Entry, int]]
+
+SPLIT_SEED = 0
+BROKEN_SHARE = 100  # one image in so many may be broken
+N_BROKEN_NAMED = 20
+N_SAMPLED = 1000  # images whose headers decide the size
+SAMPLED_BYTES = 256 * 2**20
+
+
+@dataclass
+class _Tally:
+    """What was met while decoding n_images."""
+
+    label: str
+    n_images: int
+    n_done: int = 0
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    is_grey: bool = True
+
+    def add(self, decoded: Decoded) -> None:
+        """Add a batch. Raises BadArchive when more than one image in a hundred is broken."""
+        self.n_done += len(decoded.is_good)
+        self.broken += decoded.broken
+        self.counts += decoded.counts
+        self.sizes = extremes(self.sizes + decoded.sizes)
+        self.is_grey = self.is_grey and decoded.is_grey
+        if len(self.broken) * BROKEN_SHARE > self.n_images:
+            self.refuse()
+
+    def refuse(self) -> None:
+        name, reason = self.broken[0]
+        raise BadArchive(
+            f"{self.label}: {len(self.broken):,} of the first {self.n_done:,} images are broken, such as"
+            f" {shown(name)} ({reason}); at most one in a hundred may be."
+        )
+
+
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    name: str,
+    size: int | None = None,
+    flips: bool = True,
+    report: Report | None = None,
+    n_processes: int | None = None,
+) -> Meta:
+    """Convert an image folder (folder, zip, tar, tar.gz) to the folder of arrays `target`; its meta.json's content.
+
+    Images become squares of `size` pixels, 8 to 64; None: the median of their shorter sides, 64 at most. Without a
+    test folder one sixth becomes the test part, stratified, seed 0. `flips`: whether a mirrored image keeps its
+    label. `report(done, total)` is called as images are decoded; what it raises ends the conversion.
+    `n_processes` decode (0: none but this one).
+    Raises BadArchive, ValueError for a size outside 8..64; target then does not exist.
+    """
+    if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
+        raise ValueError(f"size={size}: must be {MIN_SIDE} to {MAX_SIDE} pixels")
+    source = Path(source)
+    try:
+        with published(Path(target)) as folder:
+            return _convert_into(folder, source, name, size, flips, report, n_processes)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise BadArchive(f"The disk is too full to import {source.name}.") from error
+        raise BadArchive(f"{source.name} cannot be imported: {error}.") from error
+
+
+def _convert_into(
+    folder: Path,
+    source: Path,
+    name: str,
+    size: int | None,
+    flips: bool,
+    report: Report | None,
+    n_processes: int | None,
+) -> Meta:
+    opened, listing = open_source(source, folder)
+    layout = find_layout(listing)
+    train, test, split_note = _parts(layout)
+    tally = _Tally(listing.label, len(train) + len(test))
+    side = size or _side_of(opened, train, tally)
+    _check_space(folder, tally.n_images, side)
+    for part, labelled in (("", train), ("test_", test)):
+        _write_part(folder, part, labelled, opened, side, tally, report, n_processes)
+    if tally.is_grey:
+        keep_one_channel(folder / "images.npy")
+        keep_one_channel(folder / "test_images.npy")
+    (folder / "unpacked.tar").unlink(missing_ok=True)
+    facts = {
+        "source": source.name,
+        "broken": {"n": len(tally.broken), "names": [name for name, _ in tally.broken[:N_BROKEN_NAMED]]},
+        "notes": [*layout.notes, *split_note, *_notes(tally, side)],
+    }
+    meta = write_meta(folder, name=name, classes=layout.classes, flips=flips, facts=facts)
+    _check_counts(listing.label, meta)
+    return meta
+
+
+def _parts(layout: Layout) -> tuple[Labelled, Labelled, list[str]]:
+    """Training and test part; without a test folder one sixth of the training part is taken, and a note says so."""
+    if layout.test is not None:
+        return layout.train, layout.test, []
+    rest, taken = stratified_split([label for _, label in layout.train], TEST_FRACTION, SPLIT_SEED)
+    note = f"There is no test folder: {len(taken):,} images, one sixth of each class, are the test part."
+    return [layout.train[i] for i in rest], [layout.train[i] for i in taken], [note]
+
+
+def _side_of(source: Source, images: Labelled, tally: _Tally) -> int:
+    """The median of the images' shorter sides in pixels, at most 64, by the headers of a seeded sample."""
+    n_sampled = min(N_SAMPLED, len(images))
+    sides: list[int] = []
+    n_bytes = 0
+    with source.reader() as reader:
+        for entry, _ in random.Random(SPLIT_SEED).sample(images, n_sampled):
+            try:
+                sides.append(min(size_of(reader.read(entry), entry.name)))
+            except BrokenFile as error:
+                tally.broken.append((entry.name, str(error)))
+            n_bytes += entry.size
+            if n_bytes > SAMPLED_BYTES:
+                break
+    if not sides:
+        tally.n_done = len(tally.broken)
+        tally.refuse()
+    tally.broken.clear()
+    side = sorted(sides)[len(sides) // 2]
+    if side < MIN_SIDE:
+        raise BadArchive(f"{tally.label} has images of {side} px; they must have at least {MIN_SIDE} px a side.")
+    return min(side, MAX_SIDE)
+
+
+def _check_space(folder: Path, n_images: int, side: int) -> None:
+    n_needed = n_images * (3 * side * side + 8)
+    n_free = shutil.disk_usage(folder).free
+    if n_needed > n_free:
+        raise BadArchive(
+            f"The arrays need {n_needed / 2**30:,.1f} GB of disk and {n_free / 2**30:,.1f} GB are free; make room or"
+            " choose a smaller size."
+        )
+
+
+def _write_part(
+    folder: Path,
+    part: str,
+    labelled: Labelled,
+    source: Source,
+    side: int,
+    tally: _Tally,
+    report: Report | None,
+    n_processes: int | None,
+) -> None:
+    """Decode one part ("" or "test_") and write its images and labels, without the broken ones."""
+    entries = [entry for entry, _ in labelled]
+    labels = np.array([label for _, label in labelled], dtype=np.int64)
+    batches = [entries[start : start + BATCH_IMAGES] for start in range(0, len(entries), BATCH_IMAGES)]
+    is_good: list[bool] = []
+    with ArrayWriter(folder / f"{part}images.npy", (3, side, side), np.uint8) as writer:
+        for decoded in decode_all(source, batches, side, n_processes):
+            tally.add(decoded)
+            writer.append(decoded.images)
+            is_good += decoded.is_good
+            if report is not None:
+                report(tally.n_done, tally.n_images)
+    write_array(folder / f"{part}labels.npy", labels[np.array(is_good, dtype=bool)])
+
+
+def _notes(tally: _Tally, side: int) -> list[str]:
+    """What was done to the images, in plain sentences."""
+    notes = []
+    if tally.counts["resized"]:
+        (w, h), (wide, high) = tally.sizes
+        were = f"{w} x {h}" if (w, h) == (wide, high) else f"{w} x {h} to {wide} x {high}"
+        notes.append(
+            f"{tally.counts['resized']:,} images of {were} px were brought to {side} x {side} px: the shorter side"
+            " scaled, the centre cut out."
+        )
+    if n := tally.counts["rotated"]:
+        notes.append(f"{n:,} images were turned upright by their EXIF orientation.")
+    if n := tally.counts["transparent"]:
+        notes.append(f"{n:,} images with transparency were laid on white.")
+    if n := tally.counts["deep"]:
+        notes.append(f"{n:,} images of 16 bit were scaled to 8 bit.")
+    if tally.is_grey:
+        notes.append("All images are grey: one channel.")
+    if tally.broken:
+        notes.append(f"{len(tally.broken):,} broken images were skipped, such as {shown(tally.broken[0][0])}.")
+    return notes
+
+
+def _check_counts(label: str, meta: Meta) -> None:
+    """Raises BadArchive if a class has no training image left, or the test part none at all."""
+    for name, n in zip(meta["classes"], meta["counts"]["train"], strict=True):
+        if n == 0:
+            raise BadArchive(f"{label} has no readable training image of class {shown(name)}.")
+    if meta["n_test"] == 0:
+        raise BadArchive(f"{label} has too few images to set a test part aside; one class needs two at least.")
+
+
+def write_digits(target: Path) -> Meta:
+    """Write the bundled digits in the form of an imported set to the folder `target`; its meta.json's content.
+
+    Raises BadArchive if target exists.
+    """
+    digits = digits_arrays()
+    with published(Path(target)) as folder:
+        write_array(folder / "images.npy", digits.images)
+        write_array(folder / "labels.npy", digits.labels)
+        write_array(folder / "test_images.npy", digits.test_images)
+        write_array(folder / "test_labels.npy", digits.test_labels)
+        notes = ["scikit-learn's bundled handwritten digits; one sixth of each class is the test part."]
+        facts = {"source": "scikit-learn", "broken": {"n": 0, "names": []}, "notes": notes}
+        return write_meta(folder, name="digits", classes=digits.classes, flips=False, facts=facts)

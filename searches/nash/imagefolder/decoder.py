@@ -1,0 +1,33 @@
+"""A decoding process, started by pool: `python -m searches.nash.imagefolder.decoder`."""
+
+import os
+import pickle
+import sys
+from typing import BinaryIO
+
+from searches.nash.imagefolder.decode import Decoded, decode
+from searches.nash.imagefolder.source import BadArchive
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Take a source and a side, then batches, and answer each, until the pipe ends with the parent."""
+    source, side = pickle.load(requests)  # noqa: S301  (our own parent)
+    with source.reader() as reader:
+        while True:
+            try:
+                batch = pickle.load(requests)  # noqa: S301
+            except EOFError:
+                return
+            answer: Decoded | BadArchive
+            try:
+                answer = decode(reader, batch, side)
+            except BadArchive as error:
+                answer = error
+            pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
+            answers.flush()
+
+
+if __name__ == "__main__":
+    private = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing that a library prints may get between the answers
+    serve(sys.stdin.buffer, private)
