@@ -1,0 +1,260 @@
+"""The text of an exported model: model.py, plain PyTorch written out from the architecture, and README.txt.
+
+Names of classes and data sets come from people's archives: they enter the source as string literals or as
+docstring text without quotes, backslashes and line ends, never as code.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pprint import pformat
+from typing import Any
+
+from searches.nash.architecture import Architecture, operand_maps
+from searches.nash.nodes import Node
+from searches.nash.steps import Run, runs_of
+
+WIDTH = 100
+MAX_CLASSES_IN_WORDS = 20
+IMAGE_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+HEAD = '''\
+"""A convolutional network found by NASH: hill climbing with network morphisms and SGDR (arXiv 1711.04528).
+
+Needs torch and safetensors, and Pillow to read image files; the weights are in model.safetensors beside it.
+
+    python model.py image.png
+
+    from model import load
+    logits = load()(images)  # images: ({n}), values 0..1
+"""
+
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+
+CLASSES = {classes}
+
+
+def conv_block(c_in, c_out, kernel):
+    """Conv-BatchNorm-ReLU, stride 1, same padding."""
+    conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
+    return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(c_out), relu=nn.ReLU()))
+'''
+
+MIX = '''
+
+def mix_weight():
+    """One learned number between 0 and 1."""
+    return nn.ParameterDict({"lam": nn.Parameter(torch.ones(()))})
+
+
+def mix(f, h, lam):
+    """lam * f + (1 - lam) * h, exactly f at lam = 1."""
+    return f + (1 - lam) * (h - f)
+'''
+
+PAD = '''
+
+def pad_channels(x, before, after):
+    """(N, C, H, W) -> (N, before + C + after, H, W), the new channels zero."""
+    return F.pad(x, (0, 0, 0, 0, before, after))
+'''
+
+LOAD = '''
+
+def load(folder=Path(__file__).parent):
+    """The network with its weights, in evaluation mode."""
+    network = FoundNetwork()
+    network.load_state_dict(load_file(Path(folder) / "model.safetensors"))
+    return network.eval()
+'''
+
+MAIN = '''
+
+def main():
+    """Print the likeliest classes of each image file that is named on the command line."""
+    from PIL import Image, ImageOps
+
+    if len(sys.argv) < 2:
+        sys.exit("usage: python model.py image.png [image.png ...]")
+    network = load()
+    for name in sys.argv[1:]:
+        with Image.open(name) as file:
+            image = ImageOps.exif_transpose(file).convert("{mode}").resize(({width}, {height}))
+        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+        images = pixels.view(1, {height}, {width}, {channels}).permute(0, 3, 1, 2) / 255
+        with torch.inference_mode():
+            probabilities = network(images).softmax(1)[0]
+        values, places = probabilities.topk(min(3, len(CLASSES)))
+        words = [f"{{CLASSES[k]}} {{p:.1%}}" for p, k in zip(values.tolist(), places.tolist())]
+        print(f"{{name}}: {{', '.join(words)}}")
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+def model_source(
+    architecture: Architecture, info: Mapping[str, Any], *, mean: Sequence[float], std: Sequence[float]
+) -> str:
+    """The text of model.py. `mean`, `std`: the input normalisation per channel. Raises ValueError (see classes)."""
+    channels, height, width = architecture.input_shape
+    classes = class_names(architecture, info)
+    has_mix = any(node.op == "mix" for node in architecture.nodes)
+    forward = _forward(architecture)
+    parts = [
+        HEAD.format(n=f"N, {channels}, {height}, {width}", classes=pformat(classes, width=WIDTH, compact=True)),
+        MIX if has_mix else "",
+        PAD if "pad_channels(" in forward else "",
+        "\n\nclass FoundNetwork(nn.Module):\n",
+        _docstring(architecture, info, mean, std),
+        _layers(architecture),
+        forward,
+        LOAD,
+    ]
+    if mode := IMAGE_MODES.get(channels):
+        parts.append(MAIN.format(mode=mode, height=height, width=width, channels=channels))
+    return "".join(parts)
+
+
+def readme(architecture: Architecture, info: Mapping[str, Any]) -> str:
+    """The five lines of README.txt."""
+    shape = ", ".join(str(v) for v in architecture.input_shape)
+    return "\n".join(
+        (
+            f"{_title(info)} {_figures(architecture, info)}",
+            "model.py is the network in plain PyTorch; it needs torch and safetensors (Pillow to read image files).",
+            "Classify images: python model.py image.png",
+            f"In code: from model import load; logits = load()(images), images of shape (N, {shape}), values 0..1.",
+            "model.safetensors holds the weights; architecture.json the nodes, the settings and the lineage.",
+            "",
+        )
+    )
+
+
+def class_names(architecture: Architecture, info: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the classes, numbered where there are none. Raises ValueError for another number of them."""
+    names = tuple(str(name) for name in info.get("classes", ()))
+    if names and len(names) != architecture.n_classes:
+        raise ValueError(f"classes: {len(names)} names for {architecture.n_classes} classes; give one for each")
+    return names or tuple(f"class {k}" for k in range(architecture.n_classes))
+
+
+# ---------------------------------------------------------------------- words
+
+
+def _words(text: object) -> str:
+    """Text for a docstring: one line, printable, without quotes and backslashes."""
+    printable = "".join(c if c.isprintable() else " " for c in str(text))
+    return " ".join(printable.replace("\\", "/").replace('"', "'").split())
+
+
+def _title(info: Mapping[str, Any]) -> str:
+    name, dataset = _words(info.get("name", "")), _words(info.get("dataset", ""))
+    title = f"{name}: a convolutional network" if name else "A convolutional network"
+    return f"{title}{f' for {dataset}' if dataset else ''}, found by NASH (arXiv 1711.04528)."
+
+
+def _figures(architecture: Architecture, info: Mapping[str, Any]) -> str:
+    accuracy = info.get("test_accuracy")
+    measured = "" if accuracy is None else f"Test accuracy {100 * float(accuracy):.2f} %. "
+    parameters, macs = f"{architecture.n_parameters:,}", f"{architecture.n_macs / 1e6:,.1f} M"
+    return f"{measured}{parameters} parameters, {macs} multiply-accumulates an image."
+
+
+def _docstring(
+    architecture: Architecture, info: Mapping[str, Any], mean: Sequence[float], std: Sequence[float]
+) -> str:
+    classes = [_words(name) for name in class_names(architecture, info)]
+    more = len(classes) - MAX_CLASSES_IN_WORDS
+    listed = ", ".join(classes[:MAX_CLASSES_IN_WORDS]) + (f" and {more:,} more, see CLASSES" if more > 0 else "")
+    shape = ", ".join(str(v) for v in architecture.input_shape)
+    paragraphs = [
+        _title(info),
+        "",
+        _figures(architecture, info),
+        f"Input: images (N, {shape}) with values 0..1; forward normalises them, (image - mean) / std per channel, "
+        f"mean {_numbers(mean)}, std {_numbers(std)}.",
+        f"Classes: {listed}.",
+    ]
+    if lineage := [_words(line) for line in info.get("lineage", ())]:
+        paragraphs.append(f"Lineage: {'; '.join(lineage)}.")
+    lines = [line for p in paragraphs for line in textwrap.wrap(p, WIDTH - 4, break_on_hyphens=False) or [""]]
+    return textwrap.indent('"""' + "\n".join(lines) + '\n"""\n', "    ")
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return "(" + ", ".join(f"{v:.4f}" for v in values) + ")"
+
+
+# ---------------------------------------------------------------------- code
+
+
+def _layers(architecture: Architecture) -> str:
+    lines = ["", "def __init__(self):", "    super().__init__()"]
+    for node in architecture.nodes:
+        if node.op == "conv":
+            c_in = architecture.shapes[node.inputs[0]][0]
+            lines.append(f"    self.{node.name} = conv_block({c_in}, {node.channels}, kernel={node.kernel})")
+        elif node.op == "mix":
+            lines.append(f"    self.{node.name} = mix_weight()")
+        elif node.op == "linear":
+            lines.append(f"    self.{node.name} = nn.Linear({architecture.n_features()}, {node.channels})")
+    channels = architecture.input_shape[0]
+    lines += [f'    self.register_buffer("{name}", torch.zeros({channels}))' for name in ("mean", "std")]
+    return textwrap.indent("\n".join(lines) + "\n", "    ", lambda line: bool(line.strip()))
+
+
+def _forward(architecture: Architecture) -> str:
+    shape = ", ".join(str(v) for v in architecture.input_shape)
+    lines = [
+        "",
+        "def forward(self, images):",
+        f'    """Images (N, {shape}), values 0..1 -> logits (N, {architecture.n_classes})."""',
+        "    x = (images - self.mean.view(-1, 1, 1)) / self.std.view(-1, 1, 1)",
+    ]
+    for node in architecture.nodes[1:-1]:
+        made = "x".join(str(v) for v in architecture.shapes[node.name])
+        lines.append(f"    {node.name} = {_expression(architecture, node)}  # {made}")
+    head = architecture.nodes[-1]
+    read = _variable(head.inputs[0])
+    features = f"{read}.mean(dim=(2, 3))" if head.pool else f"{read}.flatten(1)"
+    lines.append(f"    return self.{head.name}({features})")
+    return textwrap.indent("\n".join(lines) + "\n", "    ", lambda line: bool(line.strip()))
+
+
+def _variable(name: str) -> str:
+    return "x" if name == "input" else name
+
+
+def _expression(architecture: Architecture, node: Node) -> str:
+    reads = [_variable(name) for name in node.inputs]
+    if node.op == "conv":
+        return f"self.{node.name}({reads[0]})"
+    if node.op == "max_pool":
+        return f"F.max_pool2d({reads[0]}, 2)"
+    if node.op == "concat":
+        return f"torch.cat(({', '.join(reads)}), dim=1)"
+    maps = operand_maps(architecture, node.name)
+    f, h = (_placed(x, runs_of(m), len(m), node.channels) for x, m in zip(reads, maps, strict=True))
+    return f'mix({f}, {h}, self.{node.name}["lam"])'
+
+
+def _placed(x: str, runs: tuple[Run, ...], width: int, channels: int) -> str:
+    """Operand `x` of `width` channels on its output channels, zeros elsewhere, as an expression."""
+    parts, filled = [], 0
+    for k, (first, start, length) in enumerate(runs):
+        before = start - filled
+        after = channels - start - length if k == len(runs) - 1 else 0
+        part = x if length == width else f"{x}[:, {first}:{first + length}]"
+        parts.append(f"pad_channels({part}, {before}, {after})" if before or after else part)
+        filled = start + length
+    return parts[0] if len(parts) == 1 else f"torch.cat(({', '.join(parts)}), dim=1)"

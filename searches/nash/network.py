@@ -1,0 +1,252 @@
+"""The network of an architecture: torch modules under the architecture's own names.
+
+How the graph is walked is worked out once, from the architecture, in `steps_of`; a forward pass only follows that
+list. It does nothing that waits for the device or depends on the data, so it can be captured or exported.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from searches.nash.architecture import Architecture, operand_maps
+from searches.nash.nodes import InvalidArchitecture, Node
+from searches.nash.steps import Run, Step, runs_of, steps_of
+
+Watch = Callable[[str, Tensor], None]
+# A trailing digit keeps node names clear of torch's own attributes and of Python's words (model.py uses them too).
+NODE_NAME = re.compile(r"[a-z]+[0-9]+", re.ASCII)
+
+
+def place(x: Tensor, runs: tuple[Run, ...], channels: int) -> Tensor:
+    """Operand channels at their output channels, zeros elsewhere: (N, c, H, W) -> (N, channels, H, W)."""
+    if runs == ((0, 0, channels),):
+        return x
+    parts, filled = [], 0
+    for k, (first, start, length) in enumerate(runs):
+        after = channels - start - length if k == len(runs) - 1 else 0
+        parts.append(functional.pad(x[:, first : first + length], (0, 0, 0, 0, start - filled, after)))
+        filled = start + length
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+class ConvBlock(nn.Module):
+    """Conv-BatchNorm of a conv block; the ReLU follows in the graph, after a max-pool where that is the same."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int) -> None:
+        super().__init__()
+        # No bias: BatchNorm's beta takes its place.
+        self.conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
+        self.bn = nn.BatchNorm2d(c_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bn(self.conv(x))  # type: ignore[no-any-return]
+
+
+class Mix(nn.Module):
+    """lambda * f + (1 - lambda) * h, operands placed by their channel maps. Source: Eq. 6."""
+
+    def __init__(self, runs: tuple[tuple[Run, ...], ...], channels: int) -> None:
+        super().__init__()
+        self.lam = nn.Parameter(torch.ones(()))
+        self.runs = runs
+        self.channels = channels
+
+    def forward(self, f: Tensor, h: Tensor) -> Tensor:
+        f = place(f, self.runs[0], self.channels)
+        h = place(h, self.runs[1], self.channels)
+        # Written from f: exactly f at lambda = 1, and 1 - lambda keeps its digits in bfloat16 near there.
+        return torch.lerp(f, h, (1 - self.lam).to(f.dtype))
+
+
+class Graph(nn.Module):
+    """An architecture's modules and the walk through them; what Network and FoldedNetwork share."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        for node in architecture.nodes:
+            if not (NODE_NAME.fullmatch(node.name) or node.name in ("input", "fc")):
+                raise InvalidArchitecture(f"{node.name!r}: a node's name is letters and a number, such as c1")
+            if (module := self.module_of(node)) is not None:
+                self.add_module(node.name, module)
+        channels = architecture.input_shape[0]
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
+        self._steps = steps_of(architecture)
+
+    def module_of(self, node: Node) -> nn.Module | None:
+        """The module of a node, None for those without parameters."""
+        if node.op == "conv":
+            return ConvBlock(self.architecture.shapes[node.inputs[0]][0], node.channels, node.kernel)
+        if node.op == "mix":
+            maps = operand_maps(self.architecture, node.name)
+            return Mix(tuple(runs_of(m) for m in maps), node.channels)
+        if node.op == "linear":
+            return nn.Linear(self.architecture.n_features(), node.channels)
+        return None
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images as uint8 or as floats 0..1, (N, C, H, W) -> (image - mean) / std in the network's dtype."""
+        x = images.to(self.mean.dtype)
+        if images.dtype == torch.uint8:
+            x = x / 255
+        return (x - self.mean.view(-1, 1, 1)) / self.std.view(-1, 1, 1)
+
+    def set_normalisation_(self, mean: Tensor, std: Tensor) -> None:
+        """Store mean and standard deviation per channel, of images scaled 0..1. Raises ValueError if std <= 0."""
+        if not bool((std > 0).all()):
+            raise ValueError(f"std={std.tolist()}: must be above 0; give 1 for a constant channel")
+        with torch.no_grad():
+            self.mean.copy_(mean)
+            self.std.copy_(std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised images (N, C, H, W) -> logits (N, n_classes)."""
+        return self._walk(x, self._steps)
+
+    def watched(self, x: Tensor, watch: Watch) -> Tensor:
+        """A forward pass that shows `watch` the value of every node, a block's being its ReLU output."""
+        return self._walk(x, steps_of(self.architecture, pool_first=False), watch)
+
+    def _walk(self, x: Tensor, steps: tuple[Step, ...], watch: Watch | None = None) -> Tensor:
+        values = {"input": x}
+        for step in steps:
+            values[step.output] = value = self._act(step, [values[name] for name in step.inputs])
+            if watch is not None:
+                watch(step.output, value)
+            for name in step.dead:
+                del values[name]
+        return value
+
+    def _act(self, step: Step, inputs: list[Tensor]) -> Tensor:
+        if step.op == "conv":
+            x: Tensor = self._modules[step.name](inputs[0])  # type: ignore[misc]
+            if step.pool_first:
+                x = functional.max_pool2d(x, 2)
+            return functional.relu(x, inplace=True)
+        if step.op == "max_pool":
+            return functional.max_pool2d(inputs[0], 2)
+        if step.op == "concat":
+            return torch.cat(inputs, 1)
+        module: Any = self._modules[step.name]
+        if step.op == "mix":
+            return module(*inputs)  # type: ignore[no-any-return]
+        x = inputs[0]
+        # (N, C, H, W) -> (N, C) or (N, C * H * W), channel-major -> (N, n_classes)
+        x = x.mean((2, 3)) if self.architecture.nodes[-1].pool else x.flatten(1)
+        return module(x)  # type: ignore[no-any-return]
+
+
+class Network(Graph):
+    """A trainable network with fresh weights drawn from `generator`, or with the given `tensors`.
+
+    Convolutions are He-normal, BatchNorms the identity, the linear head as torch draws it. `tensors` are taken,
+    not copied; their names, shapes and dtypes are those of a state dict. Raises RuntimeError where they differ.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        generator: torch.Generator | None = None,
+        *,
+        tensors: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        with torch.device("meta"):  # torch's own initialisation would draw from the global stream
+            super().__init__(architecture)
+        if tensors is not None:
+            self.load_state_dict(dict(tensors), strict=True, assign=True)
+        else:
+            self.to_empty(device="cpu")
+            self._initialise(generator)
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator | None) -> None:
+        self.mean.zero_()
+        self.std.fill_(1)
+        for module in self.children():
+            if isinstance(module, ConvBlock):
+                he_normal_(module.conv.weight, generator)
+                module.bn.reset_parameters()
+            elif isinstance(module, Mix):
+                module.lam.fill_(1)
+            elif isinstance(module, nn.Linear):
+                bound = 1 / math.sqrt(module.in_features)
+                module.weight.uniform_(-bound, bound, generator=generator)
+                module.bias.uniform_(-bound, bound, generator=generator)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Network:
+        """A network from an exported zip or folder. Raises DamagedModel where it is not one."""
+        from searches.nash.export import read_model
+
+        return read_model(path)
+
+    def mixes(self) -> Iterator[Mix]:
+        return (module for module in self.children() if isinstance(module, Mix))
+
+    @torch.no_grad()
+    def clamp_lambdas_(self) -> None:
+        """Put every lambda back into [0, 1]; called after each optimiser step."""
+        for mix in self.mixes():
+            mix.lam.clamp_(0, 1)
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Two optimiser groups: conv and linear weights with decay; BatchNorm, bias and lambda without.
+
+        Source: method section 3; decay alone would pull lambda from 1 to 0.52 in one child.
+        """
+        decayed = [p for p in self.parameters() if p.ndim > 1]
+        free = [p for p in self.parameters() if p.ndim <= 1]
+        return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+
+
+def he_normal_(weight: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Fill conv filters (c_out, c_in, k, k) with N(0, 2 / (c_in * k * k)). Source: method section 2."""
+    c_in_k_k = weight[0].numel()
+    return weight.normal_(0, math.sqrt(2 / c_in_k_k), generator=generator)
+
+
+class FoldedNetwork(Graph):
+    """A network for evaluation only: each BatchNorm folded into its convolution, which gains a bias."""
+
+    def module_of(self, node: Node) -> nn.Module | None:
+        if node.op != "conv":
+            return super().module_of(node)
+        c_in = self.architecture.shapes[node.inputs[0]][0]
+        return nn.Conv2d(c_in, node.channels, node.kernel, padding=node.kernel // 2)
+
+
+@torch.no_grad()
+def fold_batchnorm(network: Network) -> FoldedNetwork:
+    """The network's evaluation-mode function without BatchNorm, in its dtype and on its device; new tensors."""
+    tensors = {
+        name: t.clone() for name, t in network.state_dict().items() if ".conv." not in name and ".bn." not in name
+    }
+    for name, block in network.named_children():
+        if isinstance(block, ConvBlock):
+            tensors[f"{name}.weight"], tensors[f"{name}.bias"] = _folded(block)
+    with torch.device("meta"):
+        folded = FoldedNetwork(network.architecture)
+    folded.load_state_dict(tensors, strict=True, assign=True)
+    return folded.eval().requires_grad_(False)
+
+
+def _folded(block: ConvBlock) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the convolution that equals conv + BatchNorm; worked out in float64."""
+    bn, weight = block.bn, block.conv.weight
+    assert bn.running_mean is not None
+    assert bn.running_var is not None
+    scale = bn.weight.double() / torch.sqrt(bn.running_var.double() + bn.eps)
+    bias = bn.bias.double() - bn.running_mean.double() * scale
+    return (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype), bias.to(weight.dtype)
