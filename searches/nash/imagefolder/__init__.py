@@ -5,10 +5,10 @@ archives   listings of zip and tar
 layout     which files are training and test images of which class
 decode     image files to arrays of one size; pool does that in parallel
 arrays     the form on disk, published all or nothing
-convert    all of it, in order
+conversion all of it, in order
 """
 
-from searches.nash.imagefolder.convert import convert, write_digits
+from searches.nash.imagefolder.conversion import convert, write_digits
 from searches.nash.imagefolder.digits import digits_arrays
 from searches.nash.imagefolder.source import BadArchive
 from searches.nash.imagefolder.splitting import stratified_split

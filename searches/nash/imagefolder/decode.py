@@ -64,7 +64,7 @@ def decode(reader: Reader, entries: Sequence[Entry], side: int) -> Decoded:
                 decoded.is_good.append(True)
     rows = rows[:n_good]
     decoded.sizes = extremes(decoded.sizes)
-    decoded.is_grey = bool((rows[..., :1] == rows[..., 1:]).all())
+    decoded.is_grey = all(bool((row[..., :1] == row[..., 1:]).all()) for row in rows)
     decoded.images = np.ascontiguousarray(rows.transpose(0, 3, 1, 2))  # (n, H, W, 3) -> (n, 3, H, W)
     return decoded
 

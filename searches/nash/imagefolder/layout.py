@@ -5,9 +5,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-from searches.nash.imagefolder.source import BadArchive, Entry, Listing, shown
+from searches.nash.imagefolder.source import BadArchive, Entry, Listing, shown, suffix_of
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
 TRAIN = frozenset({"train", "training"})
@@ -58,9 +57,7 @@ def find_layout(listing: Listing) -> Layout:
     Raises BadArchive if there is none, or its classes are fewer than 2, more than 1,000, or contradict each other.
     """
     images = [
-        _Image(entry, tuple(name.split("/")))
-        for name, entry in listing.files.items()
-        if PurePosixPath(name).suffix.lower() in SUFFIXES
+        _Image(entry, tuple(name.split("/"))) for name, entry in listing.files.items() if suffix_of(name) in SUFFIXES
     ]
     notes = _other_files_note(listing, len(images))
     root = _train_root(listing.label, images)
@@ -91,7 +88,7 @@ def find_layout(listing: Listing) -> Layout:
 
 def _other_files_note(listing: Listing, n_images: int) -> list[str]:
     """Says how many files are no images. Raises BadArchive if all are."""
-    others = [name for name in listing.files if PurePosixPath(name).suffix.lower() not in SUFFIXES]
+    others = [name for name in listing.files if suffix_of(name) not in SUFFIXES]
     if n_images == 0:
         instead = f"; it has {len(others):,} other files such as {shown(others[0])}" if others else ""
         raise BadArchive(f"{listing.label} has no PNG, JPEG or WebP image{instead}.")

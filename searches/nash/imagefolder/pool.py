@@ -13,13 +13,15 @@ import queue
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 from searches.nash.imagefolder.decode import Decoded, decode
 from searches.nash.imagefolder.source import BadArchive, Entry, Source
 
 BATCH_IMAGES = 128
+PIPE_BYTES = 2**20  # takes a batch of small images at once; what an unprivileged process may ask for
 IN_FLIGHT = 3  # batches per process: one at work, one waiting, one done
 MIN_IMAGES_PER_PROCESS = 1500  # below, a process's start costs more than it saves
 
@@ -31,7 +33,7 @@ def usable_cores() -> int:
 
 def decode_all(
     source: Source, batches: Sequence[Sequence[Entry]], side: int, n_processes: int | None = None
-) -> Iterator[Decoded]:
+) -> Generator[Decoded]:
     """One Decoded per batch, in order. n_processes: 0 decodes here; None takes what the number of images deserves.
 
     Raises BadArchive as decode does, or if a decoder breaks down.
@@ -100,12 +102,12 @@ class Decoders:
 def _start(source: Source, side: int) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+        "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         "OMP_NUM_THREADS": "1",
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "searches.nash.imagefolder.decoder"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE_BYTES, env=environment,
     )  # fmt: skip
     assert process.stdin is not None
     pickle.dump((source, side), process.stdin)

@@ -5,6 +5,7 @@ import stat
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from posixpath import splitext
 from typing import Literal, NamedTuple
 
 MAX_ENTRIES = 300_000  # files and folders; a listing then stays below 300 MB of memory
@@ -64,7 +65,7 @@ class Listing:
         self.unpacked_bytes += entry.size
         if not name or is_junk(name):
             return
-        if Path(name).suffix.lower() in ARCHIVE_SUFFIXES:
+        if suffix_of(name) in ARCHIVE_SUFFIXES:
             raise BadArchive(
                 f"{self.label} holds another archive ({shown(name)}); unpack it and leave the inner one out."
             )
@@ -176,6 +177,11 @@ def clean_name(label: str, raw_name: str) -> str:
     if raw_name.startswith("/") or ".." in parts or "\0" in raw_name or re.match(r"[A-Za-z]:/", raw_name):
         raise BadArchive(f"{label} has an entry that leads out of it: {shown(raw_name)}.")
     return "/".join(parts)
+
+
+def suffix_of(name: str) -> str:
+    """The file name's ending in lower case, with its dot; "" without one."""
+    return splitext(name)[1].lower()
 
 
 def is_junk(name: str) -> bool:

@@ -6,8 +6,10 @@ import errno
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +35,11 @@ SAMPLED_BYTES = 256 * 2**20
 
 @dataclass
 class _Tally:
-    """What was met while decoding n_images."""
+    """What is met while n_images are decoded."""
 
     label: str
     n_images: int
+    report: Report | None
     n_done: int = 0
     broken: list[tuple[str, str]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -44,21 +47,24 @@ class _Tally:
     is_grey: bool = True
 
     def add(self, decoded: Decoded) -> None:
-        """Add a batch. Raises BadArchive when more than one image in a hundred is broken."""
+        """Add a batch and report it. Raises BadArchive when more than one image in a hundred is broken."""
         self.n_done += len(decoded.is_good)
         self.broken += decoded.broken
         self.counts += decoded.counts
         self.sizes = extremes(self.sizes + decoded.sizes)
         self.is_grey = self.is_grey and decoded.is_grey
         if len(self.broken) * BROKEN_SHARE > self.n_images:
-            self.refuse()
+            raise _too_many_broken(self.label, self.broken, self.n_done)
+        if self.report is not None:
+            self.report(self.n_done, self.n_images)
 
-    def refuse(self) -> None:
-        name, reason = self.broken[0]
-        raise BadArchive(
-            f"{self.label}: {len(self.broken):,} of the first {self.n_done:,} images are broken, such as"
-            f" {shown(name)} ({reason}); at most one in a hundred may be."
-        )
+
+def _too_many_broken(label: str, broken: Sequence[tuple[str, str]], n_seen: int) -> BadArchive:
+    name, reason = broken[0]
+    return BadArchive(
+        f"{label}: {len(broken):,} of {n_seen:,} images read are broken, such as {shown(name)} ({reason});"
+        " at most one in a hundred may be."
+    )
 
 
 def convert(
@@ -103,11 +109,13 @@ def _convert_into(
     opened, listing = open_source(source, folder)
     layout = find_layout(listing)
     train, test, split_note = _parts(layout)
-    tally = _Tally(listing.label, len(train) + len(test))
-    side = size or _side_of(opened, train, tally)
+    tally = _Tally(listing.label, len(train) + len(test), report)
+    side = size or _side_of(opened, train, listing.label)
     _check_space(folder, tally.n_images, side)
-    for part, labelled in (("", train), ("test_", test)):
-        _write_part(folder, part, labelled, opened, side, tally, report, n_processes)
+    batches = [*_batches(train), *_batches(test)]
+    with closing(decode_all(opened, batches, side, n_processes)) as decoded:
+        _write_part(folder, "", train, side, decoded, tally)
+        _write_part(folder, "test_", test, side, decoded, tally)
     if tally.is_grey:
         keep_one_channel(folder / "images.npy")
         keep_one_channel(folder / "test_images.npy")
@@ -131,27 +139,25 @@ def _parts(layout: Layout) -> tuple[Labelled, Labelled, list[str]]:
     return [layout.train[i] for i in rest], [layout.train[i] for i in taken], [note]
 
 
-def _side_of(source: Source, images: Labelled, tally: _Tally) -> int:
+def _side_of(source: Source, images: Labelled, label: str) -> int:
     """The median of the images' shorter sides in pixels, at most 64, by the headers of a seeded sample."""
-    n_sampled = min(N_SAMPLED, len(images))
     sides: list[int] = []
+    broken: list[tuple[str, str]] = []
     n_bytes = 0
     with source.reader() as reader:
-        for entry, _ in random.Random(SPLIT_SEED).sample(images, n_sampled):
+        for entry, _ in random.Random(SPLIT_SEED).sample(images, min(N_SAMPLED, len(images))):
             try:
                 sides.append(min(size_of(reader.read(entry), entry.name)))
             except BrokenFile as error:
-                tally.broken.append((entry.name, str(error)))
+                broken.append((entry.name, str(error)))
             n_bytes += entry.size
             if n_bytes > SAMPLED_BYTES:
                 break
     if not sides:
-        tally.n_done = len(tally.broken)
-        tally.refuse()
-    tally.broken.clear()
+        raise _too_many_broken(label, broken, len(broken))
     side = sorted(sides)[len(sides) // 2]
     if side < MIN_SIDE:
-        raise BadArchive(f"{tally.label} has images of {side} px; they must have at least {MIN_SIDE} px a side.")
+        raise BadArchive(f"{label} has images of {side} px; they must have at least {MIN_SIDE} px a side.")
     return min(side, MAX_SIDE)
 
 
@@ -165,28 +171,22 @@ def _check_space(folder: Path, n_images: int, side: int) -> None:
         )
 
 
-def _write_part(
-    folder: Path,
-    part: str,
-    labelled: Labelled,
-    source: Source,
-    side: int,
-    tally: _Tally,
-    report: Report | None,
-    n_processes: int | None,
-) -> None:
-    """Decode one part ("" or "test_") and write its images and labels, without the broken ones."""
+def _batches(labelled: Labelled) -> list[list[Entry]]:
     entries = [entry for entry, _ in labelled]
-    labels = np.array([label for _, label in labelled], dtype=np.int64)
-    batches = [entries[start : start + BATCH_IMAGES] for start in range(0, len(entries), BATCH_IMAGES)]
+    return [entries[start : start + BATCH_IMAGES] for start in range(0, len(entries), BATCH_IMAGES)]
+
+
+def _write_part(
+    folder: Path, part: str, labelled: Labelled, side: int, decoded: Iterator[Decoded], tally: _Tally
+) -> None:
+    """Write one part's ("" or "test_") images and labels, without the broken ones; takes its batches from decoded."""
     is_good: list[bool] = []
     with ArrayWriter(folder / f"{part}images.npy", (3, side, side), np.uint8) as writer:
-        for decoded in decode_all(source, batches, side, n_processes):
-            tally.add(decoded)
-            writer.append(decoded.images)
-            is_good += decoded.is_good
-            if report is not None:
-                report(tally.n_done, tally.n_images)
+        for batch in islice(decoded, len(_batches(labelled))):
+            tally.add(batch)
+            writer.append(batch.images)
+            is_good += batch.is_good
+    labels = np.array([label for _, label in labelled], dtype=np.int64)  # (N,)
     write_array(folder / f"{part}labels.npy", labels[np.array(is_good, dtype=bool)])
 
 
