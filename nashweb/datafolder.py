@@ -32,7 +32,7 @@ def write_once(path: Path, text: str) -> str:
         except FileExistsError:
             pass
     finally:
-        os.unlink(name)
+        Path(name).unlink()
     return path.read_text(encoding="utf-8")
 
 

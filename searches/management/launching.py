@@ -1,0 +1,108 @@
+"""What the commands share about searches: launching one, finding one, and saying how one ended."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from searches import selectors, services, tasks
+from searches.models import DataSet, Search
+from searches.nash.config import InvalidConfig
+from searches.nash.presets import PRESETS, parse_setting, preset_config
+
+UNDER_WAY = {Search.Status.WAITING, Search.Status.RUNNING}
+SHORTEST_PREFIX = 4
+
+
+def launch(*, preset: str, dataset: str | None, settings: Sequence[str] = (), name: str = "") -> Search:
+    """Create a search as the form does and send it to the queue. `settings` are written name=value.
+
+    Raises CommandError for an unknown data set and for settings that cannot be.
+    """
+    images = _dataset(dataset or PRESETS[preset].dataset or "")
+    try:
+        chosen = dict(parse_setting(text) for text in settings)
+        shape = {"input_shape": images.input_shape, "n_classes": images.n_classes}
+        config = preset_config(preset, **{**shape, **chosen})
+        launched = services.create_search(
+            config, dataset=images, name=name or f"{PRESETS[preset].title}, seed {config.seed}", preset=preset
+        )
+    except InvalidConfig as error:
+        reasons = "\n".join(f"  {field}: {message}" for field, message in error.errors.items())
+        raise CommandError(f"These settings cannot be:\n{reasons}") from error
+    tasks.enqueue(launched.candidate_ids)
+    return Search.objects.get(pk=launched.search_id)
+
+
+def _dataset(name: str) -> DataSet:
+    if found := DataSet.objects.filter(name=name).first():
+        return found
+    known = ", ".join(DataSet.objects.values_list("name", flat=True)) or "none"
+    raise CommandError(
+        f"No data set {name!r} has been imported (there are: {known}). "
+        "`manage.py dataset import NAME PATH` imports a folder or archive of images."
+    )
+
+
+def find(text: str) -> Search:
+    """The search of this uuid, or of the one uuid that begins so. Raises CommandError."""
+    wanted = text.strip().lower()
+    if len(wanted) < SHORTEST_PREFIX:
+        raise CommandError(f"{text!r}: give at least the first {SHORTEST_PREFIX} characters of the uuid")
+    found = [pk for pk, uuid in Search.objects.values_list("pk", "uuid") if str(uuid).startswith(wanted)]
+    if len(found) != 1:
+        raise CommandError(f"{len(found) or 'No'} searches have a uuid that begins with {text!r}; see `search list`")
+    return Search.objects.get(pk=found[0])
+
+
+def result_of(search: Search) -> dict[str, Any]:
+    """uuid, status, test_error (a fraction), n_parameters, wall_seconds, and the reason where there is one.
+
+    test_error and n_parameters are None until the final training has ended.
+    """
+    search.refresh_from_db()
+    final = search.candidates.filter(kind="final", status="done").first()
+    test_accuracy = final.test_accuracy if final else None
+    return {
+        "uuid": str(search.uuid),
+        "status": search.status,
+        "test_error": None if test_accuracy is None else round(1.0 - test_accuracy, 6),
+        "n_parameters": final.n_parameters if final else None,
+        "wall_seconds": round(selectors.seconds_spent(search), 1),
+        **({"reason": search.reason} if search.reason else {}),
+    }
+
+
+def result_lines(search: Search) -> list[str]:
+    """How the search ended, in words."""
+    result = result_of(search)
+    if search.status != Search.Status.FINISHED:
+        return [f"The search is {search.status}{f': {search.reason}' if search.reason else ''}."]
+    error = "not measured" if result["test_error"] is None else f"{100 * result['test_error']:.2f} %"
+    seconds = duration(result["wall_seconds"])
+    lines = [f"Test error {error}, {result['n_parameters']:,} parameters, {seconds}."]
+    artifact = model_zip(search)
+    if artifact is not None:
+        lines.append(f"The model: {selectors.artifact_path(artifact)}")
+    return lines
+
+
+def model_zip(search: Search) -> Any:
+    """The Artifact of the final model's zip, or None while there is none."""
+    final = search.candidates.filter(kind="final", status="done").first()
+    return final.artifacts.filter(format="model_zip").first() if final else None
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min 05 s, 2 h 10 min."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
