@@ -6,10 +6,10 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth import get_user_model, login, views
+from django.contrib.auth import login, views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import BaseUserCreationForm
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,8 +19,6 @@ from django.views.decorators.cache import never_cache
 
 from nashweb.datafolder import write_once
 from searches.models import Search
-
-User = get_user_model()
 
 
 class LinkUsed(Exception):
@@ -41,7 +39,7 @@ class LogoutView(views.LogoutView):
     """Signs out (POST) and goes to the login page."""
 
 
-class FirstAccountForm(BaseUserCreationForm):
+class FirstAccountForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
     """User name and a password, twice."""
 
     class Meta:
@@ -52,7 +50,7 @@ class FirstAccountForm(BaseUserCreationForm):
 
 def token_file() -> Path:
     """The file that holds the token of the one-time link, while no account exists."""
-    return settings.NASH_DATA_DIR / "first-account-token"
+    return Path(settings.NASH_DATA_DIR) / "first-account-token"
 
 
 def first_account_path() -> str | None:
@@ -66,7 +64,7 @@ def first_account_path() -> str | None:
     return reverse("welcome", args=[write_once(token_file(), secrets.token_urlsafe(32))])
 
 
-def create_first_account(form: FirstAccountForm) -> AbstractBaseUser:
+def create_first_account(form: FirstAccountForm) -> User:
     """Save `form` as a superuser who owns what was launched before any account existed.
 
     Removing the token's file is the claim: of two requests at once only one can do it.
@@ -79,7 +77,7 @@ def create_first_account(form: FirstAccountForm) -> AbstractBaseUser:
     with transaction.atomic():
         if User.objects.exists():
             raise LinkUsed
-        user = form.save(commit=False)
+        user: User = form.save(commit=False)
         user.is_staff = user.is_superuser = True
         user.save()
         Search.objects.filter(owner=None).update(owner=user)

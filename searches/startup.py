@@ -20,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 20
+LARGEST_PORT = 65535
 MIGRATION_LOCK = 0x4E415348  # "NASH": the advisory lock of whoever migrates on PostgreSQL
 
 
@@ -121,12 +122,14 @@ def _static_sources() -> str:
 
 
 def choose_port(host: str, port: int | None) -> int:
-    """Return `port`; without one, 8000 or else the next free one (0 asks the system for any).
+    """Return `port` (0: any that is free); without one, 8000 or else the next free one.
 
     Raises CannotStart where the given port or every one of the default's neighbours is taken, and where
     this machine has no address `host`.
     """
     if port is not None:
+        if not 0 <= port <= LARGEST_PORT:
+            raise CannotStart(f"--port {port}: write a number from 0 (any free one) to {LARGEST_PORT}")
         chosen = _bound_port(host, port)
         if chosen is None:
             raise CannotStart(f"Port {port} of {host} is taken. Choose another --port, or leave it out.")
@@ -142,8 +145,8 @@ def _bound_port(host: str, port: int) -> int | None:
     """Bind `port` for a moment; return its number, or None where it is taken."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (socket.gaierror, OverflowError) as error:
-        raise CannotStart(f"--host {host} --port {port}: {error}") from error
+    except socket.gaierror as error:
+        raise CannotStart(f"--host {host}: {error.strerror}") from error
     with socket.socket(family, kind, protocol) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
