@@ -24,31 +24,49 @@ class Step(NamedTuple):
 def steps_of(architecture: Architecture, *, pool_first: bool = True) -> tuple[Step, ...]:
     """The forward pass as a list: what to compute from what, and which values nothing needs any more.
 
-    With `pool_first` a conv that only one max_pool reads is pooled before its ReLU: both are monotone, so value
-    and gradients are the same bits, and the ReLU works on a quarter of the pixels.
+    Pools of the same value, which skips across a pool bring along, are computed once. With `pool_first` a conv
+    that only a max_pool reads is pooled before its ReLU: both are monotone, so value and gradients are the same
+    bits, and the ReLU works on a quarter of the pixels.
     """
-    merged = {
-        node.name: architecture.consumers[node.name][0]
+    same = _shared_pools(architecture)
+    inputs = {
+        node.name: tuple(same.get(source, source) for source in node.inputs)
         for node in architecture.nodes
-        if pool_first and node.op == "conv" and _only_reader_is_a_pool(architecture, node.name)
+        if node.op != "input" and same.get(node.name, node.name) == node.name
     }
-    kept = [n for n in architecture.nodes if n.op != "input" and n.name not in merged.values()]
-    last_use = {source: node.name for node in kept for source in node.inputs}
+    readers = {source: [name for name in inputs if source in inputs[name]] for source in architecture.shapes}
+    last_use = {source: names[-1] for source, names in readers.items() if names}
+    pools = {
+        node.name: readers[node.name][0]
+        for node in architecture.nodes
+        if pool_first and node.op == "conv" and _is_one_pool(architecture, readers[node.name])
+    }
     return tuple(
         Step(
-            op=node.op,
-            name=node.name,
-            inputs=node.inputs,
-            output=merged.get(node.name, node.name),
-            pool_first=node.name in merged,
-            dead=tuple(source for source, reader in last_use.items() if reader == node.name),
+            op=architecture.node(name).op,
+            name=name,
+            inputs=sources,
+            output=pools.get(name, name),
+            pool_first=name in pools,
+            dead=tuple(source for source, reader in last_use.items() if reader == name),
         )
-        for node in kept
+        for name, sources in inputs.items()
+        if name not in pools.values()
     )
 
 
-def _only_reader_is_a_pool(architecture: Architecture, name: str) -> bool:
-    readers = architecture.consumers[name]
+def _shared_pools(architecture: Architecture) -> dict[str, str]:
+    """For each max_pool the first one with the same value, itself where there is none before it."""
+    same: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for node in architecture.nodes:
+        if node.op == "max_pool":
+            source = same.get(node.inputs[0], node.inputs[0])
+            same[node.name] = first.setdefault(source, node.name)
+    return same
+
+
+def _is_one_pool(architecture: Architecture, readers: list[str]) -> bool:
     return len(readers) == 1 and architecture.node(readers[0]).op == "max_pool"
 
 
