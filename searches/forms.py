@@ -1,0 +1,190 @@
+"""The launch form, generated from the fields of SearchConfig: a parameter is described once, in the engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from searches.figures import Bar, budget_bars
+from searches.models import DataSet
+from searches.nash.config import GROUPS, PRESETS, InvalidConfig, Preset, SearchConfig, preset_config, value_from_text
+
+FIRST_PRESET = "demo"
+SETTINGS = {f.name: f for f in fields(SearchConfig) if f.metadata.get("group")}
+GROUP_WORDS = {
+    "Data": "What the networks learn. The test set stays shut until the final training has ended.",
+    "Algorithm 1": "How far the hill is climbed.",
+    "Training with SGDR": "Each training is one cosine from lambda_start down to lambda_end.",
+    "Network": "Where the climb begins: model_0.",
+    "Network morphisms": "How a child may differ from its parent while computing the same function.",
+    "Bounds": (
+        "Ours: the paper gives none, and without them 25 morphisms can reach 40 M parameters. "
+        "A bound removes choices before the draw."
+    ),
+}
+UNITS = {"k": 10**3, "m": 10**6, "g": 10**9}
+
+
+@dataclass(frozen=True)
+class PresetCard:
+    """A preset with the shape of its budget."""
+
+    preset: Preset
+    epochs: int
+    bars: list[Bar]
+    settings: dict[str, str | bool | list[str]]
+
+    @property
+    def script_id(self) -> str:
+        return f"settings-{self.preset.name}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of settings, in the engine's order."""
+
+    title: str
+    words: str
+    fields: list[forms.BoundField]
+
+
+class SearchForm(forms.Form):
+    """A data set, a name and every setting of SearchConfig. Valid: `config` holds the checked settings."""
+
+    name = forms.CharField(max_length=200, strip=True)
+    dataset = forms.ModelChoiceField(
+        DataSet.objects.all(), empty_label=None, error_messages={"required": "no data set: import one first"}
+    )
+    preset = forms.ChoiceField(choices=[(p.name, p.title) for p in PRESETS.values()], required=False)
+    config: SearchConfig
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, preset: str = "") -> None:
+        chosen = preset if preset in PRESETS else FIRST_PRESET
+        super().__init__(data, initial=_initial(PRESETS[chosen]))
+        for setting in SETTINGS:
+            self.fields[setting] = _field(setting)
+        for bound in self:
+            bound.field.widget.attrs.setdefault("class", "check" if _is_check(bound.field) else "input")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        dataset: DataSet | None = cleaned.get("dataset")
+        values = {setting: _value(setting, cleaned.get(setting, "")) for setting in SETTINGS}
+        images = {"input_shape": dataset.input_shape, "n_classes": dataset.n_classes} if dataset else {}
+        try:
+            self.config = SearchConfig(**images, **values)
+        except InvalidConfig as error:
+            for name, message in error.errors.items():
+                self.add_error(name if name in self.fields else "dataset", _sentence(message))
+        else:
+            self._leave_some_to_train_on(dataset)
+        return cleaned
+
+    def _leave_some_to_train_on(self, dataset: DataSet | None) -> None:
+        held_back = self.config.n_validation
+        if dataset is None or held_back is None or held_back < dataset.n_train:
+            return
+        message = (
+            f"{held_back:,} of {dataset.n_train:,} training images: none would be left to train on. "
+            f"Give less, for example {dataset.n_train // 5:,}."
+        )
+        self.add_error("n_validation", ValidationError(message))
+
+    @property
+    def launch_arguments(self) -> dict[str, Any]:
+        """What services.create_search takes beside the settings and the owner."""
+        return {name: self.cleaned_data[name] for name in ("dataset", "name", "preset")}
+
+    @property
+    def groups(self) -> list[Group]:
+        return [
+            Group(title, GROUP_WORDS[title], [self[s] for s, f in SETTINGS.items() if f.metadata["group"] == title])
+            for title in GROUPS
+        ]
+
+    @property
+    def cards(self) -> Iterator[PresetCard]:
+        """Every preset, with the values that choosing it puts into the form."""
+        for preset in PRESETS.values():
+            config = preset_config(preset.name)
+            settings = {name: _text(name, getattr(config, name)) for name in SETTINGS}
+            yield PresetCard(preset, config.epoch_budget, budget_bars(config), settings)
+
+    @property
+    def mistakes(self) -> list[tuple[forms.BoundField, str]]:
+        """Each field that needs mending with its first message, in the order of the page."""
+        return [(bound, str(bound.errors[0])) for bound in self if bound.errors]
+
+
+def _initial(preset: Preset) -> dict[str, Any]:
+    config = preset_config(preset.name)
+    initial: dict[str, Any] = {name: _text(name, getattr(config, name)) for name in SETTINGS}
+    dataset = DataSet.objects.filter(name=preset.dataset).first() or DataSet.objects.first()
+    return {**initial, "preset": preset.name, "dataset": dataset, "name": f"{preset.title}, seed {config.seed}"}
+
+
+def _field(setting: str) -> forms.Field:
+    """A field of the kind that the setting's type asks for; what it may hold is checked by SearchConfig."""
+    metadata = SETTINGS[setting].metadata
+    annotation = SearchConfig.__annotations__[setting]
+    common = {"label": setting, "help_text": metadata["help"], "required": False}
+    choices = [(str(c), str(c)) for c in metadata["choices"] or ()]
+    if annotation == "bool":
+        return forms.BooleanField(**common)
+    if annotation == "bool | None":
+        options = [("", "as the data set says"), ("yes", "yes"), ("no", "no")]
+        return forms.ChoiceField(choices=options, **common)
+    if choices and annotation.startswith("tuple"):
+        return forms.MultipleChoiceField(choices=choices, widget=forms.CheckboxSelectMultiple, **common)
+    if choices:
+        return forms.ChoiceField(choices=choices, **common)
+    mode = "decimal" if annotation == "float" else "text" if annotation.startswith("tuple") else "numeric"
+    return forms.CharField(widget=forms.TextInput(attrs={"inputmode": mode, "autocomplete": "off"}), **common)
+
+
+def _is_check(field: forms.Field) -> bool:
+    return isinstance(field.widget, forms.CheckboxInput | forms.CheckboxSelectMultiple)
+
+
+def _value(setting: str, given: Any) -> Any:
+    """What was typed, in the setting's type where it can be read so; else as it is, for SearchConfig to name."""
+    if isinstance(given, list):
+        return tuple(int(each) for each in given)
+    if isinstance(given, bool):
+        return given
+    annotation = SearchConfig.__annotations__[setting]
+    text = str(given).strip()
+    return value_from_text(setting, _plain_number(text) if annotation.startswith("int") else text)
+
+
+def _plain_number(text: str) -> str:
+    """'20 M' -> '20000000', '10,000' -> '10000'; other text as it is."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmg])?", re.sub(r"[\s,_]", "", text).lower())
+    if not match:
+        return text
+    number, unit = match.groups()
+    scaled = float(number) * UNITS[unit] if unit else float(number)
+    return str(int(scaled)) if scaled == int(scaled) else text
+
+
+def _text(setting: str, value: Any) -> Any:
+    """A setting's value as the form shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return value if SearchConfig.__annotations__[setting] == "bool" else "yes" if value else "no"
+    if isinstance(value, tuple):
+        is_choice = SETTINGS[setting].metadata["choices"] is not None
+        return [str(v) for v in value] if is_choice else ", ".join(map(str, value))
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _sentence(message: str) -> str:
+    return message if message.endswith(".") else f"{message}."

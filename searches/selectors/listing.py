@@ -1,0 +1,111 @@
+"""The list of searches: one line each, in a number of queries that does not grow with the lines."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Case, F, FloatField, Q, QuerySet, Sum, When
+from django.utils import timezone
+
+from searches.models import Candidate, Search
+from searches.nash.hillclimb import ENDED
+from searches.selectors.workers import workers_alive
+
+LIGHT = ("search_id", "kind", "step", "index", "status", "morphisms", "is_winner", "val_accuracy", "n_parameters")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A search as the list shows it. `accuracies`: of the winners, model_0 first; `state`: its status, or stalled."""
+
+    search: Search
+    state: str
+    words: str
+    epochs_done: float
+    epochs_total: int
+    accuracies: tuple[float, ...]
+    n_parameters: int | None
+    test_accuracy: float | None
+
+    @property
+    def best(self) -> float | None:
+        return self.accuracies[-1] if self.accuracies else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time since the first training began, pauses included; None before that."""
+        if self.search.started is None:
+            return None
+        return ((self.search.ended or timezone.now()) - self.search.started).total_seconds()
+
+
+def listing(searches: QuerySet[Search]) -> list[Line]:
+    """The searches, newest first, with what stands in their line."""
+    rows = list(searches.select_related("dataset", "owner").annotate(epochs_done=_epochs_done()))
+    candidates = _telling_candidates(rows)
+    anybody = workers_alive().exists()
+    return [_line(search, candidates[search.pk], anybody) for search in rows]
+
+
+def _epochs_done() -> Sum:
+    done = Case(
+        When(candidates__status__in=ENDED, then=F("candidates__epochs")),
+        default=F("candidates__epoch"),
+        output_field=FloatField(),
+    )
+    return Sum(done, default=0.0)
+
+
+def _telling_candidates(searches: Iterable[Search]) -> dict[int, list[Candidate]]:
+    """Winners, final trainings and what trains now, by search, in the order of the algorithm."""
+    telling = Q(is_winner=True) | Q(kind=Candidate.Kind.FINAL) | Q(status=Candidate.Status.RUNNING)
+    found = Candidate.objects.filter(telling, search__in=[s.pk for s in searches])
+    by_search: dict[int, list[Candidate]] = defaultdict(list)
+    for candidate in found.only(*LIGHT, "test_accuracy").order_by("step", "index"):
+        by_search[candidate.search_id].append(candidate)
+    return by_search
+
+
+def _line(search: Search, candidates: list[Candidate], anybody: bool) -> Line:
+    config = search.config
+    steps = config["n_steps"] * config["n_neigh"] * config["epoch_neigh"]
+    winners = [c for c in candidates if c.is_winner and c.val_accuracy is not None]
+    final = next((c for c in candidates if c.kind == Candidate.Kind.FINAL), None)
+    state = "stalled" if search.status == Search.Status.RUNNING and not anybody else search.status
+    return Line(
+        search=search,
+        state=state,
+        words=_words(search, state, candidates, final),
+        epochs_done=search.epochs_done,  # type: ignore[attr-defined]  # annotated by listing()
+        epochs_total=config["epoch_pretrain"] + steps + config["epoch_final"],
+        accuracies=tuple(c.val_accuracy for c in winners if c.val_accuracy is not None),
+        n_parameters=winners[-1].n_parameters if winners else None,
+        test_accuracy=final.test_accuracy if final else None,
+    )
+
+
+def _words(search: Search, state: str, candidates: list[Candidate], final: Candidate | None) -> str:
+    if state == "waiting":
+        return "waits for a worker"
+    if state == "stalled":
+        return "no worker answers; nothing is lost"
+    if state == "running":
+        return _running_words(search, [c for c in candidates if c.status == Candidate.Status.RUNNING])
+    if state == "finished" and final is not None and final.test_accuracy is not None:
+        return f"test error {100 * (1 - final.test_accuracy):.2f}\u202f%"
+    return search.reason
+
+
+def _running_words(search: Search, running: list[Candidate]) -> str:
+    if not running:
+        return "between two trainings"
+    first = running[0]
+    if first.kind == Candidate.Kind.PRETRAIN:
+        return "pretraining"
+    if first.kind == Candidate.Kind.FINAL:
+        return "final training"
+    codes = [c.code for c in running]
+    who = f"child {codes[0]} trains" if len(codes) == 1 else f"children {', '.join(codes[:-1])} and {codes[-1]} train"
+    if len(running) == 1 and not first.morphisms:
+        who = f"the parent trains again, {codes[0]}"
+    return f"step {first.step} of {search.config['n_steps']}, {who}"

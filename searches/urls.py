@@ -1,0 +1,45 @@
+"""Addresses of the pages, the drawings, the downloads and the API."""
+
+from django.urls import path, register_converter
+
+from searches import views
+from searches.api import api
+from searches.models import Candidate
+
+
+class KindConverter:
+    """The kind of a candidate, as it stands before step and index: neighbour-2-1."""
+
+    regex = "|".join(Candidate.Kind.values)
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class DigestConverter(KindConverter):
+    """An architecture's digest: 16 hexadecimal digits."""
+
+    regex = "[0-9a-f]{16}"
+
+
+register_converter(KindConverter, "kind")
+register_converter(DigestConverter, "digest")
+
+urlpatterns = [
+    path("", views.search_list, name="search_list"),
+    path("searches/new/", views.search_new, name="search_new"),
+    path("searches/<uuid:uuid>/", views.search_detail, name="search_detail"),
+    path("searches/<uuid:uuid>/tree.svg", views.search_tree, name="search_tree"),
+    path("searches/<uuid:uuid>/download/", views.search_download, name="search_download"),
+    path("searches/<uuid:uuid>/pause/", views.search_pause, name="search_pause"),
+    path("searches/<uuid:uuid>/resume/", views.search_resume, name="search_resume"),
+    path("searches/<uuid:uuid>/stop/", views.search_stop, name="search_stop"),
+    path(
+        "searches/<uuid:uuid>/<kind:kind>-<int:step>-<int:index>/", views.candidate_detail, name="candidate_detail"
+    ),
+    path("architectures/<digest:digest>.svg", views.architecture_drawing, name="architecture_svg"),
+    path("api/v1/", api.urls),
+]

@@ -1,0 +1,32 @@
+"""The rows that an address names, for who may see them; else 404."""
+
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from searches.models import Candidate, Search
+from searches.nash.architecture import Architecture
+from searches.selectors import visible_to
+
+
+def find_search(request: HttpRequest, uuid: UUID) -> Search:
+    return get_object_or_404(visible_to(request.user).select_related("dataset", "owner"), uuid=uuid)
+
+
+def find_candidate(search: Search, kind: str, step: int, index: int) -> Candidate:
+    rows = search.candidates.select_related("search", "parent")
+    return get_object_or_404(rows, kind=kind, step=step, index=index)
+
+
+def find_architecture(request: HttpRequest, digest: str) -> Architecture:
+    """Any candidate that has this architecture will do: equal digests are equal architectures."""
+    rows = Candidate.objects.filter(search__in=visible_to(request.user), digest=digest)
+    candidate = rows.only("architecture").order_by("pk").first()
+    return Architecture.from_dict(get_object_or_404(rows.none()).architecture if candidate is None else candidate.architecture)
+
+
+def width_of(request: HttpRequest, *, usual: int, least: int, most: int) -> int:
+    """The width in px that a drawing was asked for, held within bounds."""
+    text = request.GET.get("width", "")
+    return min(most, max(least, int(text))) if text.isascii() and text.isdigit() and len(text) < 6 else usual

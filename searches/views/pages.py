@@ -1,0 +1,57 @@
+"""The pages that show: the list of searches, one search, one candidate."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.safestring import mark_safe
+from django.views.decorators.http import require_safe
+
+from searches.diagrams import architecture_svg, lineage_svg
+from searches.nash.architecture import Architecture
+from searches.selectors import may_change, snapshot, visible_to, workers_alive
+from searches.selectors.listing import listing
+from searches.views.drawings import NETWORK_WIDTH, TREE_WIDTH
+from searches.views.lookup import find_candidate, find_search
+
+
+@require_safe
+def search_list(request: HttpRequest) -> HttpResponse:
+    """Every search that this account may see, newest first."""
+    lines = listing(visible_to(request.user))
+    counts = {state: sum(line.state == state for line in lines) for state in ("running", "waiting", "stalled")}
+    context = {"lines": lines, "counts": counts, "n_workers": workers_alive().count()}
+    return render(request, "searches/list.html", context)
+
+
+@require_safe
+def search_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One search: the snapshot that the page begins with; what follows comes by the live channel."""
+    search = find_search(request, uuid)
+    state = snapshot(search)
+    context = {
+        "search": search,
+        "snapshot": state,
+        "tree": mark_safe(lineage_svg(state, width=TREE_WIDTH)),  # noqa: S308  # diagrams escape all text
+        "tree_width": TREE_WIDTH,
+        "network_width": NETWORK_WIDTH,
+        "may_change": may_change(request.user, search),
+    }
+    return render(request, "searches/search.html", context)
+
+
+@require_safe
+def candidate_detail(request: HttpRequest, uuid: UUID, kind: str, step: int, index: int) -> HttpResponse:
+    """One training: its network against its parent's, its curve, its morphisms, its seal, what it cost."""
+    search = find_search(request, uuid)
+    candidate = find_candidate(search, kind, step, index)
+    against = Architecture.from_dict(candidate.parent.architecture) if candidate.parent else None
+    drawing = architecture_svg(Architecture.from_dict(candidate.architecture), against, width=NETWORK_WIDTH)
+    context = {
+        "search": search,
+        "candidate": candidate,
+        "snapshot": snapshot(search),
+        "drawing": mark_safe(drawing),  # noqa: S308  # diagrams escape all text
+        "network_width": NETWORK_WIDTH,
+    }
+    return render(request, "searches/candidate.html", context)

@@ -1,0 +1,79 @@
+// The chosen network: its drawing against its parent, its size, and the morphisms that made it.
+
+import { byId, h, icon, setChildren, setText } from "./dom.js";
+import { count, percent, short } from "./format.js";
+import { isParentSlot } from "./state.js";
+import { drawing } from "./svg-source.js";
+import { STATUS_WORDS, morphismWords } from "./words.js";
+
+export class Network {
+  #store;
+  #box = byId("network-drawing");
+  #width = 0;
+  #url = null;
+
+  constructor(store) {
+    this.#store = store;
+    store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#show());
+    new ResizeObserver(() => this.#fit()).observe(this.#box);
+    this.#show();
+  }
+
+  #fit() {
+    const width = Math.min(560, Math.max(280, this.#box.clientWidth));
+    if (Math.abs(width - this.#width) < 24) return;
+    this.#width = width;
+    this.#show();
+  }
+
+  #show() {
+    const { chosen } = this.#store;
+    if (!chosen) return;
+    const parent = this.#store.parentOf(chosen);
+    setText(byId("network-h"), `Network ${chosen.code}`);
+    setText(byId("network-sub"), `${count(chosen.n_parameters)} parameters · ${short(chosen.n_macs)} MACs · ${this.#standing(chosen)}`);
+    const link = byId("network-open");
+    if (link) {
+      link.href = chosen.url;
+      setText(link.querySelector("span"), `Open ${chosen.code}`);
+    }
+    this.#morphisms(chosen, parent);
+    if (this.#width) this.#draw(chosen, parent);
+  }
+
+  #standing(candidate) {
+    const store = this.#store;
+    if (candidate.kind === "final") return "the final network";
+    if (candidate.id === store.leaderOf(store.rowOf(candidate))?.id) return candidate.step ? `leads step ${candidate.step}` : "pretrained";
+    if (candidate.winner) return candidate.step ? `won step ${candidate.step}` : percent(candidate.val_accuracy);
+    return candidate.val_accuracy === null ? STATUS_WORDS[candidate.status] : percent(candidate.val_accuracy);
+  }
+
+  #morphisms(chosen, parent) {
+    const gain = parent ? chosen.n_parameters - parent.n_parameters : 0;
+    setText(byId("network-against"), parent ? `Against its parent ${parent.code}` : "How it began");
+    const items = chosen.morphisms.map((m) => h("li", null, icon(m.kind), h("strong", null, m.words)));
+    const none = h("li", null, icon("info"), h("span", null, morphismWords(chosen)));
+    const notes = chosen.notes.map((note) => h("li", { class: "muted" }, icon("info"), h("span", null, note)));
+    setChildren(byId("network-morphisms"), items.length ? items : none, notes);
+    const words = parent && !isParentSlot(chosen) && chosen.kind === "neighbour" ? `${gain < 0 ? "−" : "+"}${count(Math.abs(gain))} parameters, ${count(parent.n_parameters)} before` : "";
+    setText(byId("network-gain"), words);
+  }
+
+  async #draw(chosen, parent) {
+    const against = parent && parent.digest !== chosen.digest ? `against=${parent.digest}&` : "";
+    const url = `${this.#box.dataset.src.replace("DIGEST", chosen.digest)}?${against}width=${this.#width}`;
+    if (url === this.#url) return;
+    this.#url = url;
+    const skeleton = setTimeout(() => this.#box.classList.add("is-loading"), 200);
+    try {
+      const fresh = await drawing(url, { immutable: true });
+      if (url === this.#url) this.#box.replaceChildren(fresh);
+    } catch {
+      if (url === this.#url) this.#url = null; // asked for again at the next change
+    } finally {
+      clearTimeout(skeleton);
+      this.#box.classList.remove("is-loading");
+    }
+  }
+}

@@ -1,0 +1,67 @@
+// The event log in words, newest first.
+
+import { byId, h, icon, oncePerFrame, segmented } from "./dom.js";
+import { clock, when } from "./format.js";
+
+const FIRST = 12; // lines before somebody asks for more
+const MORE = 50;
+const ICONS = { info: "info", decision: "flag", warning: "warn", error: "cross" };
+
+export class Log {
+  #store;
+  #level = "all";
+  #shown = FIRST;
+  #draw = oncePerFrame(() => this.#show());
+
+  constructor(store) {
+    this.#store = store;
+    store.listen((changed) => changed.line && this.#draw());
+    this.#show();
+  }
+
+  #lines() {
+    const wanted = { all: null, decision: ["decision"], warning: ["warning", "error"] }[this.#level];
+    const lines = this.#store.log.filter((line) => line.words && (wanted === null || wanted.includes(line.level)));
+    return lines.reverse();
+  }
+
+  #show() {
+    const lines = this.#lines();
+    this.#tools();
+    byId("log-list").replaceChildren(...lines.slice(0, this.#shown).map((line) => this.#line(line)));
+    byId("log-empty").hidden = lines.length > 0;
+    const hidden = lines.length - this.#shown;
+    const more = byId("log-more");
+    more.hidden = hidden <= 0;
+    more.textContent = `${hidden} earlier event${hidden === 1 ? "" : "s"}`;
+    more.onclick = () => {
+      this.#shown += MORE;
+      this.#show();
+    };
+  }
+
+  #tools() {
+    const bad = this.#store.log.filter((line) => line.level === "warning" || line.level === "error").length;
+    const options = [["all", "All"], ["decision", "Decisions"], ["warning", `Warnings ${bad}`]];
+    const tools = segmented("Level", options, this.#level, (level) => {
+      this.#level = level;
+      this.#show();
+    });
+    const held = byId("log-tools").contains(document.activeElement);
+    byId("log-tools").replaceChildren(tools);
+    if (held) tools.querySelector("[aria-pressed=true]").focus();
+  }
+
+  #line(line) {
+    const began = new Date(this.#store.search.started ?? this.#store.search.created).getTime();
+    const since = (new Date(line.at).getTime() - began) / 1000;
+    return h(
+      "li",
+      { class: `log-${line.level}` },
+      h("span", { class: "log-seq" }, line.seq),
+      h("time", { datetime: line.at, title: when(line.at) }, clock(since)),
+      icon(line.kind === "seal" && line.level === "info" ? "check" : ICONS[line.level], line.kind === "seal" ? "log-seal" : ""),
+      h("span", null, line.words),
+    );
+  }
+}

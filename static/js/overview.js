@@ -1,0 +1,94 @@
+// The whole search in one strip: the saw-tooth of every warm restart, the stair of the best, a frame round the step on show.
+
+import { byId, h, oncePerFrame, s } from "./dom.js";
+import { percent } from "./format.js";
+import { rateAt } from "./series.js";
+
+const TOP = 8; // per cent of the strip's height that stay free above
+
+export class Overview {
+  #store;
+  #strip = byId("overview");
+  #draw = oncePerFrame(() => this.#show());
+
+  constructor(store) {
+    this.#store = store;
+    this.#build();
+    this.#strip.addEventListener("keydown", (event) => this.#key(event));
+    store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#draw());
+    this.#show();
+  }
+
+  /** [{row, name, narrow, from, epochs}]: the cycles along the winning line. */
+  #cycles() {
+    const { config } = this.#store.search;
+    const lengths = [config.epoch_pretrain, ...Array.from({ length: config.n_steps }, () => config.epoch_neigh), config.epoch_final];
+    let from = 0;
+    return lengths.map((epochs, row) => {
+      const name = row === 0 ? "Pretraining" : row > config.n_steps ? "Final training" : `Step ${row}`;
+      const narrow = row === 0 ? "Pre" : row > config.n_steps ? "Final" : String(row);
+      const cycle = { row, name, narrow, from, epochs };
+      from += epochs;
+      return cycle;
+    });
+  }
+
+  #build() {
+    const { config } = this.#store.search;
+    const saw = Array.from({ length: 31 }, (_, i) => `${((100 * i) / 30).toFixed(1)} ${(100 - ((100 - TOP) * rateAt(i / 30, config)) / config.lambda_start).toFixed(1)}`);
+    const buttons = this.#cycles().map((cycle) => {
+      const picture = s("svg", { class: "saw", viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, s("path", { d: `M0 100L${saw.join("L")}L100 100Z` }));
+      const words = h("span", { class: "cycle-name" }, h("span", { class: "only-wide" }, cycle.name), h("span", { class: "only-narrow" }, cycle.narrow));
+      const button = h("button", { type: "button", class: "cycle", "data-row": cycle.row, onclick: () => this.#store.showStep(cycle.row) }, picture, words);
+      button.style.flexGrow = cycle.epochs;
+      return button;
+    });
+    this.#strip.replaceChildren(...buttons, s("svg", { class: "stair", viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, s("path", { id: "stair-line" })));
+  }
+
+  #show() {
+    const { step, openRow } = this.#store;
+    for (const button of this.#strip.querySelectorAll(".cycle")) {
+      const row = Number(button.dataset.row);
+      button.disabled = row > openRow;
+      button.setAttribute("aria-pressed", String(row === step));
+      button.setAttribute("tabindex", row === step ? "0" : "-1");
+      button.setAttribute("aria-label", this.#words(row));
+    }
+    byId("stair-line").setAttribute("d", this.#stair());
+  }
+
+  #words(row) {
+    const name = this.#cycles()[row].name;
+    const winner = this.#store.winnerOf(row);
+    return winner?.val_accuracy != null ? `${name}, ${percent(winner.val_accuracy)}` : name;
+  }
+
+  /** The decided best as a stair over the epochs of the winning line, scaled to its own range. */
+  #stair() {
+    const cycles = this.#cycles();
+    const total = cycles.at(-1).from + cycles.at(-1).epochs;
+    const won = cycles.flatMap((cycle) => {
+      const value = this.#store.winnerOf(cycle.row)?.val_accuracy;
+      return value == null || cycle.row > this.#store.nSteps ? [] : [{ at: cycle.from + cycle.epochs, value, row: cycle.row }];
+    });
+    if (won.length === 0) return "";
+    const [low, high] = [Math.min(...won.map((w) => w.value)), Math.max(...won.map((w) => w.value))];
+    const x = (epoch) => ((100 * epoch) / total).toFixed(2);
+    const y = (value) => (75 - (high > low ? (50 * (value - low)) / (high - low) : 25)).toFixed(2);
+    let d = `M${x(won[0].at)} ${y(won[0].value)}`;
+    for (const { at, value } of won.slice(1)) d += `H${x(at)}V${y(value)}`;
+    const open = cycles[won.at(-1).row + 1];
+    const running = open ? this.#store.row(open.row).reduce((most, c) => Math.max(most, c.epoch), 0) : 0;
+    return `${d}H${x(won.at(-1).at + running)}`;
+  }
+
+  #key(event) {
+    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    const row = Math.min(this.#store.openRow, Math.max(0, this.#store.step + move));
+    this.#store.showStep(row);
+    this.#strip.querySelector(`[data-row="${row}"]`)?.focus();
+  }
+}

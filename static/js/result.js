@@ -1,0 +1,50 @@
+// The end: the test error, looked at once, and the model to take away.
+
+import { byId, oncePerFrame, setText } from "./dom.js";
+import { count, duration, interval, percent, short } from "./format.js";
+
+export class Result {
+  #store;
+  #draw = oncePerFrame(() => this.#show());
+
+  constructor(store) {
+    this.#store = store;
+    store.listen((changed) => (changed.search || changed.candidates.size) && this.#draw());
+    this.#show();
+  }
+
+  #show() {
+    const { search } = this.#store;
+    const over = search.status === "finished" && search.test_accuracy !== null;
+    byId("result").hidden = !over;
+    byId("progress").hidden = over;
+    if (!over) return;
+    const final = this.#store.row(this.#store.nSteps + 1)[0];
+    const winner = final ? this.#store.parentOf(final) : null;
+    const n = search.dataset.n_test;
+    const [low, high] = interval(search.test_accuracy, n);
+    setText(byId("result-error"), percent(1 - search.test_accuracy));
+    setText(byId("result-interval"), `accuracy ${percent(search.test_accuracy)}, 95\u202f% interval ${(100 * low).toFixed(1)} to ${percent(high, 1)} (${count(n)} images)`);
+    this.#scale(low, high, search.test_accuracy);
+    setText(byId("result-parameters"), final ? count(final.n_parameters) : "–");
+    setText(byId("result-macs"), final ? short(final.n_macs) : "–");
+    setText(byId("result-time"), duration(search.seconds_spent));
+    setText(byId("result-validation"), winner ? percent(winner.val_accuracy) : "–");
+    setText(byId("result-chosen"), winner ? `${winner.code}, when it was chosen` : "");
+    const link = byId("result-download");
+    link.hidden = search.download === null;
+    if (search.download) link.href = search.download;
+  }
+
+  /** The interval on an axis of its own, whole per cents at both ends. */
+  #scale(low, high, value) {
+    const [from, to] = [Math.floor(100 * low - 0.25), Math.min(100, Math.ceil(100 * high + 0.25))];
+    const place = (v) => `${((100 * (100 * v - from)) / (to - from)).toFixed(2)}%`;
+    const whisker = byId("result-whisker");
+    whisker.style.insetInlineStart = place(low);
+    whisker.style.width = `${((10_000 * (high - low)) / (to - from)).toFixed(2)}%`;
+    byId("result-dot").style.insetInlineStart = place(value);
+    setText(byId("result-low"), `${from}`);
+    setText(byId("result-high"), `${to}\u202f%`);
+  }
+}

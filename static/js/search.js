@@ -1,0 +1,27 @@
+// The search page: one state, one chosen network, a part for each thing on the page.
+
+import { followAddress } from "./address.js";
+import { announce } from "./announce.js";
+import { Best } from "./best.js";
+import { confirmForms } from "./confirm.js";
+import { Curves } from "./curves.js";
+import { Network } from "./drawing.js";
+import { Header } from "./header.js";
+import { Heartbeat } from "./heartbeat.js";
+import { Log } from "./log.js";
+import { Overview } from "./overview.js";
+import { goLive, openStore } from "./page.js";
+import { Result } from "./result.js";
+import { SealPanel } from "./seal.js";
+import { Table } from "./table.js";
+import { Tree } from "./tree.js";
+
+const store = openStore();
+followAddress(store);
+let header = null;
+const heartbeat = new Heartbeat(store, () => header?.tick());
+header = new Header(store, heartbeat);
+for (const Part of [Result, Tree, Network, Table, SealPanel, Log, Overview, Curves, Best]) new Part(store);
+announce(store);
+confirmForms();
+goLive(store, (connected) => header.connection(connected));

@@ -1,0 +1,162 @@
+// What the page knows of one search, and the one reducer that every event goes through.
+
+/** The short name that a person reads is the candidate's code: model_0, 2.1, final. */
+const ENDED = new Set(["done", "too_big", "diverged", "failed", "cancelled"]);
+
+export const hasEnded = (candidate) => ENDED.has(candidate.status);
+export const isParentSlot = (candidate) => candidate.kind === "neighbour" && candidate.morphisms.length === 0;
+
+/** Merges one frame into the state; returns what changed: {candidates: Set of ids, points: Map id -> rows, fresh}. */
+export function reduce(state, frame) {
+  const payload = frame.seq === undefined ? frame : frame.payload;
+  const changed = { kind: frame.kind, candidates: new Set(), points: new Map(), search: false, workers: false, line: null };
+  if (payload.search) {
+    Object.assign(state.search, payload.search);
+    changed.search = true;
+  }
+  if (payload.workers) {
+    state.search.workers = payload.workers;
+    state.workersHeard = performance.now();
+    changed.workers = true;
+  }
+  for (const part of payload.candidates ?? []) mergeCandidate(state, part, changed);
+  for (const [id, rows] of Object.entries(payload.points ?? {})) appendPoints(state, Number(id), rows, changed);
+  if (frame.seq !== undefined) {
+    state.search.seq = frame.seq;
+    changed.line = { seq: frame.seq, at: frame.at, kind: frame.kind, level: frame.level, words: frame.words };
+    if (frame.words) state.log.push(changed.line);
+  }
+  return changed;
+}
+
+function mergeCandidate(state, part, changed) {
+  const known = state.candidates.get(part.id);
+  if (!known && part.kind === undefined) return; // a part of a candidate that this page does not show
+  state.candidates.set(part.id, Object.assign(known ?? {}, part));
+  changed.candidates.add(part.id);
+}
+
+function appendPoints(state, id, rows, changed) {
+  const held = state.points.get(id) ?? [];
+  const last = held.length ? held[held.length - 1][0] : -1;
+  const fresh = rows.filter((row) => row[0] > last); // a resumed training repeats its points
+  if (fresh.length === 0) return;
+  held.push(...fresh);
+  state.points.set(id, held);
+  changed.points.set(id, fresh);
+}
+
+/** The state of one search, and who wants to hear of its changes. */
+export class Store {
+  #listeners = [];
+  #chosen = null; // the code that somebody chose; null: the page follows the best
+  #step = null; // the step that somebody put on show; null: the page follows the chosen network
+
+  constructor(snapshot) {
+    const { candidates, points, log, ...search } = snapshot;
+    this.search = search;
+    this.candidates = new Map(candidates.map((candidate) => [candidate.id, candidate]));
+    this.points = new Map(Object.entries(points).map(([id, rows]) => [Number(id), rows]));
+    this.log = [...log].sort((a, b) => a.seq - b.seq);
+    this.workersHeard = performance.now();
+    this.connected = null; // null: not yet
+  }
+
+  /** Calls back as listener(changed) after every change; `changed` is what reduce() returns, or {choice: true}. */
+  listen(listener) {
+    this.#listeners.push(listener);
+  }
+
+  tell(changed) {
+    for (const listener of this.#listeners) listener(changed);
+  }
+
+  /** Takes one frame; a frame whose seq is not the next one changes nothing and answers false. */
+  apply(frame) {
+    if (frame.seq !== undefined && frame.seq !== this.search.seq + 1) return frame.seq <= this.search.seq;
+    this.tell(reduce(this, frame));
+    return true;
+  }
+
+  // ------------------------------------------------------------------ candidates
+
+  get all() {
+    return [...this.candidates.values()].sort((a, b) => order(a) - order(b) || a.step - b.step || a.index - b.index);
+  }
+
+  byCode(code) {
+    return this.all.find((candidate) => candidate.code === code) ?? null;
+  }
+
+  parentOf(candidate) {
+    return candidate.parent === null ? null : (this.candidates.get(candidate.parent) ?? null);
+  }
+
+  /** The trainings of one row of the tree: 0 the pretraining, 1..n_steps the steps, n_steps + 1 the final one. */
+  row(number) {
+    return this.all.filter((candidate) => this.rowOf(candidate) === number);
+  }
+
+  rowOf(candidate) {
+    return candidate.kind === "final" ? this.nSteps + 1 : candidate.step;
+  }
+
+  get nSteps() {
+    return this.search.config.n_steps;
+  }
+
+  get openRow() {
+    return this.all.reduce((latest, candidate) => Math.max(latest, this.rowOf(candidate)), 0);
+  }
+
+  winnerOf(row) {
+    return this.row(row).find((candidate) => candidate.winner) ?? null;
+  }
+
+  /** The decided best: the winner of the last decided row. */
+  get best() {
+    return this.search.best === null ? null : (this.candidates.get(this.search.best) ?? null);
+  }
+
+  /** Who leads a row that is still open: the highest validation accuracy so far, or null. */
+  leaderOf(row) {
+    if (this.winnerOf(row)) return null;
+    const ended = this.row(row).filter((c) => c.status === "done" && c.val_accuracy !== null);
+    return ended.reduce((top, c) => (top === null || c.val_accuracy > top.val_accuracy ? c : top), null);
+  }
+
+  get running() {
+    return this.all.filter((candidate) => candidate.status === "running");
+  }
+
+  // ------------------------------------------------------------------ the one chosen network
+
+  /** The network that tree, curves, drawing and seal speak about. */
+  get chosen() {
+    const picked = this.#chosen === null ? null : this.byCode(this.#chosen);
+    return picked ?? this.best ?? this.all[0] ?? null;
+  }
+
+  get isPicked() {
+    return this.#chosen !== null && this.byCode(this.#chosen) !== null;
+  }
+
+  /** The row on show in curves and table. */
+  get step() {
+    if (this.#step !== null && this.#step <= this.openRow) return this.#step;
+    return this.isPicked ? this.rowOf(this.chosen) : this.openRow;
+  }
+
+  choose(code) {
+    this.#chosen = code;
+    this.#step = null;
+    this.tell({ kind: "choice", choice: true, candidates: new Set(), points: new Map() });
+  }
+
+  showStep(row) {
+    this.#step = row;
+    this.tell({ kind: "choice", choice: true, candidates: new Set(), points: new Map() });
+  }
+}
+
+const order = (candidate) => ({ pretrain: 0, neighbour: 1 })[candidate.kind] ?? 2;

@@ -1,0 +1,153 @@
+// The candidates of the step on show: morphisms, accuracy with its interval, size, seal, time.
+
+import { byId, h, icon, oncePerFrame, segmented, setText } from "./dom.js";
+import { count, duration, interval, percent, plusMinus, scientific, short } from "./format.js";
+import { isParentSlot } from "./state.js";
+import { STATUS_WORDS, morphismWords } from "./words.js";
+
+export class Table {
+  #store;
+  #draw = oncePerFrame(() => this.#show());
+
+  constructor(store) {
+    this.#store = store;
+    store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#draw());
+    this.#show();
+  }
+
+  #show() {
+    const store = this.#store;
+    const rows = ranked(store.row(store.step));
+    this.#head(rows);
+    const n = store.search.dataset.n_validation;
+    const measured = rows.filter((c) => c.val_accuracy !== null);
+    const scale = scaleOf(measured.map((c) => interval(c.val_accuracy, n)));
+    const top = store.winnerOf(store.step) ?? store.leaderOf(store.step);
+    const band = top && top.val_accuracy !== null ? interval(top.val_accuracy, n) : null;
+    byId("children-axis").replaceChildren(axisOf(scale));
+    byId("children-body").replaceChildren(...rows.map((candidate, i) => this.#row(candidate, i, n, scale, band, top)));
+    byId("children-axis").hidden = scale === null;
+  }
+
+  #head(rows) {
+    const { step, nSteps, openRow } = this.#store;
+    const title = step === 0 ? "Pretraining" : step > nSteps ? "Final training" : `Candidates of step ${step}`;
+    setText(byId("children-h"), title);
+    setText(byId("children-sub"), this.#sub(rows));
+    setText(byId("children-caption"), `${title}, by validation accuracy`);
+    const name = (row) => (row === 0 ? "Pre" : row > nSteps ? "Final" : `${openRow < 8 ? "Step " : ""}${row}`);
+    const rowsThere = Array.from({ length: openRow + 1 }, (_, row) => [row, name(row)]);
+    const tools = segmented("Step", rowsThere, step, (row) => this.#store.showStep(row));
+    const held = byId("children-tools").contains(document.activeElement);
+    byId("children-tools").replaceChildren(rowsThere.length > 1 ? tools : "");
+    if (held) byId("children-tools").querySelector("[aria-pressed=true]")?.focus();
+  }
+
+  #sub(rows) {
+    const { step, nSteps } = this.#store;
+    if (step > nSteps) return "The winner on training + validation set; its test accuracy is looked at once, at the end.";
+    if (step === 0) return "model_0, trained from scratch. Every later network descends from it.";
+    const winner = this.#store.winnerOf(step);
+    if (winner) return `${winner.code} won by the rule highest validation accuracy.`;
+    const open = rows.filter((c) => c.status === "pending" || c.status === "running").length;
+    return `Open: decided when ${open === 1 ? "the last candidate has" : `${open} more have`} ended. Then the highest validation accuracy wins.`;
+  }
+
+  #row(candidate, place, n, scale, band, top) {
+    const classes = [candidate.winner && "is-winner", candidate.id === this.#store.chosen?.id && "is-chosen", `is-${candidate.status}`];
+    return h(
+      "tr",
+      { class: classes.filter(Boolean).join(" "), onclick: (event) => event.target.closest("a") || this.#store.choose(candidate.code) },
+      this.#name(candidate, place, top),
+      h("td", { "data-label": "Morphisms" }, morphismList(candidate)),
+      h("td", { class: "num accuracy", "data-label": "Validation accuracy" }, accuracy(candidate, n)),
+      h("td", { class: "plot", "aria-hidden": "true" }, scale && candidate.val_accuracy !== null ? plot(interval(candidate.val_accuracy, n), candidate, scale, band) : ""),
+      h("td", { class: "num", "data-label": "Parameters" }, count(candidate.n_parameters)),
+      h("td", { class: "num", "data-label": "MACs" }, short(candidate.n_macs)),
+      h("td", { class: "num", "data-label": "Seal, largest |Δ logit|" }, sealCell(candidate)),
+      h("td", { class: "num", "data-label": "Time" }, duration(candidate.seconds)),
+    );
+  }
+
+  #name(candidate, place, top) {
+    const decided = candidate.status === "done" && candidate.val_accuracy !== null;
+    const leads = !candidate.winner && candidate.id === top?.id && candidate.kind === "neighbour";
+    return h(
+      "th",
+      { scope: "row" },
+      h("span", { class: "rank", "aria-hidden": "true" }, decided ? String(place + 1) : "·"),
+      h("a", { href: candidate.url }, candidate.code),
+      isParentSlot(candidate) && h("span", { class: "muted" }, " parent"),
+      candidate.winner && candidate.kind === "neighbour" && h("span", { class: "won" }, icon("check"), "won"),
+      leads && h("span", { class: "leads" }, "leads"),
+    );
+  }
+}
+
+/** Those that are done by accuracy (ties: the parent, then the lower j), then those under way, then the rest. */
+function ranked(row) {
+  const group = (c) => (c.status === "done" ? 0 : c.status === "running" ? 1 : c.status === "pending" ? 2 : 3);
+  const value = (c) => (group(c) === 0 ? (c.val_accuracy ?? -1) : 0);
+  return [...row].sort((a, b) => group(a) - group(b) || value(b) - value(a) || isParentSlot(b) - isParentSlot(a) || a.index - b.index);
+}
+
+function morphismList(candidate) {
+  if (candidate.morphisms.length === 0) return h("span", { class: "muted" }, morphismWords(candidate));
+  return h("ul", { class: "ops" }, candidate.morphisms.map((m) => h("li", null, icon(m.kind), m.words)));
+}
+
+function accuracy(candidate, n) {
+  if (candidate.kind === "final") return candidate.test_accuracy === null ? progress(candidate) : [h("strong", null, percent(candidate.test_accuracy)), h("span", { class: "muted" }, " test")];
+  if (candidate.val_accuracy === null || candidate.status === "running") return progress(candidate);
+  return [h("strong", null, percent(candidate.val_accuracy)), h("span", { class: "muted" }, ` ± ${(100 * plusMinus(candidate.val_accuracy, n)).toFixed(2)}`)];
+}
+
+function progress(candidate) {
+  const word = STATUS_WORDS[candidate.status];
+  if (candidate.status === "running") return h("span", { class: "state-running" }, `epoch ${Math.min(candidate.epochs, Math.floor(candidate.epoch) + 1)} of ${candidate.epochs}`);
+  const failed = ["too_big", "diverged", "failed", "cancelled"].includes(candidate.status);
+  return h("span", failed ? { class: "badge badge-bad", title: candidate.reason || null } : { class: "muted" }, word);
+}
+
+function sealCell(candidate) {
+  const { seal } = candidate;
+  if (!seal) return h("span", { class: "muted" }, candidate.kind === "pretrain" || candidate.status === "pending" ? "–" : "not measured");
+  const value = scientific(seal.float32 ?? seal.float64);
+  return h("span", { class: `badge ${seal.holds ? "badge-good" : "badge-bad"}` }, icon(seal.holds ? "check" : "cross"), value);
+}
+
+// ------------------------------------------------------------------ the interval's axis
+
+/** The range of accuracies that holds every interval, in whole or half per cents; null where there is none. */
+function scaleOf(intervals) {
+  if (intervals.length === 0) return null;
+  const low = 100 * Math.min(...intervals.map((i) => i[0]));
+  const high = 100 * Math.max(...intervals.map((i) => i[1]));
+  const unit = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((u) => (high - low) / u <= 5) ?? 25;
+  return { low: Math.floor(low / unit) * unit, high: Math.ceil(high / unit) * unit, unit };
+}
+
+const place = (value, { low, high }) => `${((100 * (100 * value - low)) / (high - low)).toFixed(2)}%`;
+
+function axisOf(scale) {
+  if (scale === null) return "";
+  const ticks = [];
+  for (let v = scale.low; v <= scale.high + scale.unit / 2; v += scale.unit) {
+    const tick = h("span", { class: "axis-tick" }, String(Number(v.toFixed(1))));
+    tick.style.insetInlineStart = place(v / 100, scale);
+    ticks.push(tick);
+  }
+  return h("span", { class: "axis" }, h("span", { class: "axis-name" }, "95 % interval"), ticks);
+}
+
+function plot([low, high], candidate, scale, band) {
+  const box = (className, from, to) => {
+    const element = h("span", { class: className });
+    element.style.insetInlineStart = place(from, scale);
+    element.style.width = `${((10_000 * (to - from)) / (scale.high - scale.low)).toFixed(2)}%`;
+    return element;
+  };
+  const dot = h("span", { class: "plot-dot" });
+  dot.style.insetInlineStart = place(candidate.val_accuracy, scale);
+  return h("span", { class: "plot-field" }, band && box("plot-band", ...band), box("plot-whisker", low, high), dot);
+}
