@@ -1,0 +1,387 @@
+"""One training: its cycle, its points, its streams, how it goes on and how it fails."""
+
+import copy
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+from searches.nash.augmentation import Augmentation
+from searches.nash.checkpoints import read_checkpoint, write_checkpoint
+from searches.nash.data import normalisation
+from searches.nash.devices import OutOfMemory
+from searches.nash.export import weights_sha256
+from searches.nash.network import Network
+from searches.nash.training import Diverged, Training, cosine_lr, train
+
+from .images import TINY, few_digits, random_images
+from .networks import random_network, tangled_architecture
+
+SETTINGS = {"epochs": 3, "lambda_start": 0.05, "seed": 1, "batch_size": 32}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return few_digits()
+
+
+def fresh(seed=0):
+    return Network(TINY.initial_architecture(), torch.Generator().manual_seed(seed))
+
+
+def training_of(digits, network=None, **settings):
+    held_back = (digits.images[240:], digits.labels[240:])
+    settings = {"validation": held_back, "augmentation": Augmentation(1), **SETTINGS, **settings}
+    return Training(network or fresh(), digits.images, digits.labels, indices=torch.arange(240), **settings)
+
+
+def tangled_training(**settings):
+    """A training of a network in which every operation occurs."""
+    network = random_network(tangled_architecture(), dtype=torch.float32)
+    labels = torch.arange(64) % 5
+    return Training(
+        network, random_images(64), labels, **{**SETTINGS, "augmentation": Augmentation(1, True), **settings}
+    )
+
+
+# --------------------------------------------------------------------- the cycle
+
+
+def test_the_rate_falls_along_a_cosine():
+    rates = [cosine_lr(step, 100, lambda_start=0.05, lambda_end=0.01) for step in (0, 25, 50, 75, 100)]
+    quarter = math.sqrt(0.5)
+    assert rates == pytest.approx([0.05, 0.03 + 0.02 * quarter, 0.03, 0.03 - 0.02 * quarter, 0.01], abs=1e-12)
+
+
+def test_the_rate_is_exact_at_both_ends_and_only_falls():
+    rates = [cosine_lr(step, 37, lambda_start=0.05, lambda_end=0.0) for step in range(38)]
+    assert (rates[0], rates[-1]) == (0.05, 0.0)
+    assert all(a > b for a, b in pairwise(rates))
+
+
+@pytest.mark.parametrize("step", [-1, 11])
+def test_there_is_no_rate_outside_the_cycle(step):
+    with pytest.raises(ValueError, match=f"step={step}: outside the cycle, 0 to 10"):
+        cosine_lr(step, 10, lambda_start=0.05, lambda_end=0.0)
+
+
+def test_each_optimiser_step_is_taken_at_its_rate_of_one_whole_cycle(digits):
+    rates = []
+    training = training_of(digits, epochs=2, validation=None, lambda_end=0.001)
+    take = training._optimiser.step
+    training._optimiser.step = lambda: (rates.append(float(training._optimiser.param_groups[0]["lr"])), take())
+    list(training.run())
+    assert training.total_steps == 2 * (240 // 32)
+    wanted = [cosine_lr(t, training.total_steps, lambda_start=0.05, lambda_end=0.001) for t in range(14)]
+    assert rates == pytest.approx(wanted, rel=1e-6)
+
+
+def test_one_step_of_sgd_is_nesterovs_with_weight_decay_on_weights_alone(digits):
+    """Two steps against the formula, in float64, on a batch of all images in order."""
+    network = random_network(tangled_architecture())
+    images, labels = torch.randn(8, 3, 8, 8, dtype=torch.float64), torch.arange(8) % 5
+    training = Training(
+        network, images, labels, epochs=2, lambda_start=0.05, seed=1, weight_decay=0.1, precision="float32"
+    )
+    other = random_network(tangled_architecture())
+    velocity = {name: torch.zeros_like(p) for name, p in other.named_parameters()}
+    other.train()
+    for rate in (0.05, 0.025):
+        other.zero_grad()
+        torch.nn.functional.cross_entropy(other(images), labels).backward()
+        with torch.no_grad():
+            for name, p in other.named_parameters():
+                gradient = p.grad + (0.1 * p if p.ndim > 1 else 0)
+                velocity[name] = 0.9 * velocity[name] + gradient
+                p -= rate * (gradient + 0.9 * velocity[name])
+            other.clamp_lambdas_()
+    list(training.run())
+    for (name, p), q in zip(network.named_parameters(), other.parameters(), strict=True):
+        assert (p - q).abs().max() < 1e-6, name  # the loss is taken in float32
+
+
+def test_lambda_stays_within_0_and_1():
+    training = tangled_training(lambda_start=3.0, weight_decay=0.0, momentum=0.0)
+    seen = []
+    training.on_batch = lambda: seen.extend(mix.lam.item() for mix in training.network.mixes())
+    try:
+        list(training.run())
+    except Diverged:
+        pass
+    assert 0.0 in seen or 1.0 in seen
+    assert all(0 <= lam <= 1 for lam in seen)
+
+
+def test_an_optimiser_is_fresh_for_each_training(digits):
+    network = fresh()
+    first = training_of(digits, network)
+    list(first.run())
+    assert first.state()["momenta"]
+    assert training_of(digits, network).state()["momenta"] == {}
+
+
+# -------------------------------------------------------------------- the points
+
+
+def test_eight_points_an_epoch_the_last_with_the_validation_accuracy(digits):
+    training = Training(
+        fresh(),
+        digits.images,
+        digits.labels,
+        **{**SETTINGS, "batch_size": 10},
+        validation=(digits.images[:50], digits.labels[:50]),
+    )
+    points = list(training.run())
+    assert len(points) == 3 * 8
+    assert points == training.points
+    assert [p.optimiser_step for p in points[:8]] == [4, 8, 12, 15, 19, 23, 27, 30]
+    assert [p.epoch for p in points if p.ends_epoch] == [1, 2, 3]
+    assert all((p.val_accuracy is not None) == p.ends_epoch for p in points)
+    assert points[-1].lr == 0.0
+
+
+def test_an_epoch_of_few_steps_has_a_point_a_step(digits):
+    points = list(training_of(digits, validation=None).run())
+    assert [p.optimiser_step for p in points] == list(range(1, 22))
+    assert all(p.val_accuracy is None for p in points)
+
+
+def test_the_loss_of_a_point_is_the_mean_since_the_one_before():
+    """At rate 0 and with BatchNorm frozen, the loss of all points is that of the untrained network."""
+    network = random_network(tangled_architecture(), dtype=torch.float32)
+    images, labels = random_images(96), torch.arange(96) % 5
+    blocks = [n for n in network.architecture.nodes if n.op == "conv"]
+    logits = network.eval()(network.normalise(images))
+    training = Training(
+        network, images, labels, epochs=1, lambda_start=0.0, seed=0, batch_size=4, precision="float32",
+        freeze_new_batchnorm_epochs=1, new_batchnorms=[n.name for n in blocks],
+    )  # fmt: skip
+    points = list(training.run())
+    assert len({p.loss for p in points}) > 1
+    assert sum(p.loss for p in points) / 8 == pytest.approx(
+        float(torch.nn.functional.cross_entropy(logits, labels)), rel=1e-5
+    )
+    right = float((logits.argmax(1) == labels).float().mean())
+    assert sum(p.train_accuracy for p in points) / 8 == pytest.approx(right, abs=1e-6)
+
+
+def test_the_curve_of_a_child_begins_at_its_parents_accuracy(digits):
+    network = fresh()
+    (*_, last) = training_of(digits, network).run()
+    first = next(training_of(digits, network, evaluate_start=True).run())
+    assert (first.optimiser_step, first.epoch, first.loss, first.lr) == (0, 0.0, None, 0.05)
+    assert first.val_accuracy == last.val_accuracy
+    assert not first.ends_epoch
+
+
+def test_without_evaluation_each_epoch_only_the_last_one_is_measured(digits):
+    points = list(training_of(digits, evaluate_each_epoch=False).run())
+    assert [p.optimiser_step for p in points if p.val_accuracy is not None] == [21]
+
+
+def test_what_was_right_is_kept_image_by_image(digits):
+    training = training_of(digits)
+    (*_, last) = training.run()
+    assert training.correct.shape == (60,)
+    assert training.correct.float().mean().item() == pytest.approx(last.val_accuracy)
+
+
+def test_digits_are_learnt(digits):
+    network = Network(TINY.replace(channels=(16, 16, 16)).initial_architecture(), torch.Generator().manual_seed(0))
+    *_, last = training_of(digits, network, epochs=10, batch_size=16).run()
+    assert last.loss < 0.6
+    assert last.val_accuracy > 0.8
+
+
+def test_train_is_a_training_from_its_start(digits):
+    points = list(train(fresh(), digits.images, digits.labels, **SETTINGS))
+    training = Training(fresh(), digits.images, digits.labels, **SETTINGS)
+    assert points == list(training.run())
+
+
+# ------------------------------------------------------------------- the batches
+
+
+def test_the_last_partial_batch_is_dropped_and_a_batch_is_never_more_than_all(digits):
+    assert training_of(digits).steps_per_epoch == 7  # 240 images in batches of 32
+    small = training_of(digits, batch_size=1000)
+    assert (small.batch_size, small.steps_per_epoch) == (240, 1)
+
+
+def test_each_epoch_has_its_own_order_and_augmentation(digits):
+    training = training_of(digits)
+    orders = []
+    for training.epoch in (0, 1, 0):
+        order, draws = training._draw_epoch()
+        orders.append((order.tolist(), draws.top.tolist()))
+    assert orders[0] == orders[2]
+    assert orders[0][0] != orders[1][0]
+    assert orders[0][1] != orders[1][1]
+    assert len(set(orders[0][0])) == 224
+
+
+def test_normalisation_comes_from_the_training_images_unless_the_network_has_one(digits):
+    network = training_of(digits).network
+    assert torch.equal(network.mean, normalisation(digits.images[:240])[0])
+    given = fresh()
+    given.set_normalisation_(torch.tensor([0.4]), torch.tensor([0.2]))
+    assert training_of(digits, given).network.mean.tolist() == pytest.approx([0.4])
+
+
+def test_float_images_are_taken_as_normalised_already(digits):
+    network = fresh()
+    network.set_normalisation_(*normalisation(digits.images))
+    normalised = network.normalise(digits.images)
+    settings = {**SETTINGS, "precision": "float32"}
+    list(train(network, normalised, digits.labels, **settings))
+    other = fresh()
+    list(train(other, digits.images, digits.labels, **settings))
+    assert weights_sha256(network) == weights_sha256(other)
+
+
+def test_images_left_on_disk_train_to_the_same_bits(digits, monkeypatch):
+    resident = training_of(digits)
+    list(resident.run())
+    monkeypatch.setattr("searches.nash.augmentation.RESIDENT_CPU_BYTES", 0)
+    mapped = training_of(digits)
+    list(mapped.run())
+    assert weights_sha256(mapped.network) == weights_sha256(resident.network)
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole_where_batchnorm_sees_no_batch():
+    blocks = [node.name for node in tangled_architecture().nodes if node.op == "conv"]
+    frozen = {"freeze_new_batchnorm_epochs": 3, "new_batchnorms": blocks, "precision": "float32"}
+    whole, parts = tangled_training(**frozen), tangled_training(**frozen, accumulate=3)
+    losses = [[p.loss for p in training.run()] for training in (whole, parts)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    for (name, p), q in zip(whole.network.named_parameters(), parts.network.named_parameters(), strict=True):
+        torch.testing.assert_close(p, q[1], rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_new_batchnorms_keep_their_statistics_for_so_many_epochs(digits):
+    training = training_of(digits, freeze_new_batchnorm_epochs=2, new_batchnorms=("c2",))
+    before = {name: getattr(training.network, name).bn.running_mean.clone() for name in ("c1", "c2")}
+
+    def moved(name):
+        return not torch.equal(before[name], getattr(training.network, name).bn.running_mean)
+
+    seen = [(moved("c1"), moved("c2")) for point in training.run() if point.ends_epoch]
+    assert seen == [(True, False), (True, False), (True, True)]
+
+
+# ---------------------------------------------------------------- stop and go on
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_resumed_training_ends_in_the_bits_of_an_uninterrupted_one(tmp_path, precision, after):
+    whole = tangled_training(precision=precision)
+    list(whole.run())
+    cut = tangled_training(precision=precision)
+    for point in cut.run():
+        if point.ends_epoch and point.epoch == after:
+            write_checkpoint(tmp_path / "checkpoint.pt", cut.state())
+        if point.epoch > after + 0.4:
+            break  # dies in the middle of the next epoch
+    resumed = tangled_training(precision=precision)
+    resumed.load_state(read_checkpoint(tmp_path / "checkpoint.pt"))
+    assert resumed.epoch == after
+    list(resumed.run())
+    assert weights_sha256(resumed.network) == weights_sha256(whole.network)
+    assert resumed.points == whole.points
+    assert all(map(torch.equal, resumed.state()["momenta"].values(), whole.state()["momenta"].values()))
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+    hashes = []
+    for seed in (1, 1, 2):
+        training = tangled_training(seed=seed)
+        list(training.run())
+        hashes.append(weights_sha256(training.network))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_state_is_a_copy_that_later_steps_do_not_change(digits):
+    training = training_of(digits)
+    run = training.run()
+    next(run)
+    state = training.state()
+    before = copy.deepcopy(state)
+    list(run)
+    for part in ("weights", "momenta"):
+        assert all(torch.equal(before[part][name], t) for name, t in state[part].items())
+    assert state["points"] == before["points"]
+
+
+def test_the_state_of_a_training_of_other_length_is_refused(digits):
+    with pytest.raises(ValueError, match="21 steps, not 35"):
+        training_of(digits, epochs=5).load_state(training_of(digits).state())
+
+
+def test_on_batch_is_called_at_every_batch_and_may_stop_training_and_evaluation(digits):
+    calls = []
+    list(training_of(digits, on_batch=lambda: calls.append(1)).run())
+    assert len(calls) == 3 * (7 + 1)  # 60 validation images are one batch
+
+    class Stop(Exception):
+        pass
+
+    def stop_at(n):
+        calls.append(1)
+        if len(calls) == n:
+            raise Stop
+
+    for n, steps_done in ((3, 2), (8, 7)):
+        calls.clear()
+        training = training_of(digits, on_batch=lambda n=n: stop_at(n))
+        with pytest.raises(Stop):
+            list(training.run())
+        assert int(training.network.c1.bn.num_batches_tracked) == steps_done
+
+
+# ------------------------------------------------------------------------ the end
+
+
+def test_a_loss_that_is_no_number_ends_the_training(digits):
+    with pytest.raises(Diverged, match=r"the loss is nan at optimiser step \d+ of 21"):
+        list(training_of(digits, lambda_start=1e18, precision="float32").run())
+
+
+def test_logits_that_are_no_number_end_the_training_too(digits):
+    training = training_of(digits, batch_size=240, epochs=1)
+    take = training._optimiser.step
+
+    def step_into_the_void():
+        take()
+        with torch.no_grad():
+            training.network.fc.bias.fill_(math.nan)
+
+    training._optimiser.step = step_into_the_void
+    with pytest.raises(Diverged, match="logits of validation images are not finite"):
+        list(training.run())
+
+
+def test_short_memory_is_named(digits, monkeypatch):
+    training = training_of(digits)
+
+    def allocate(*_):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(training.network, "forward", allocate)
+    with pytest.raises(OutOfMemory, match="can't allocate memory"):
+        list(training.run())
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "accumulate"])
+def test_settings_below_one_are_refused(digits, name):
+    with pytest.raises(ValueError, match=f"{name}=0"):
+        training_of(digits, **{name: 0})
