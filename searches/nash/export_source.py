@@ -166,8 +166,9 @@ def _title(info: Mapping[str, Any]) -> str:
 def _figures(architecture: Architecture, info: Mapping[str, Any]) -> str:
     accuracy = info.get("test_accuracy")
     measured = "" if accuracy is None else f"Test accuracy {100 * float(accuracy):.2f} %. "
-    parameters, macs = f"{architecture.n_parameters:,}", f"{architecture.n_macs / 1e6:,.1f} M"
-    return f"{measured}{parameters} parameters, {macs} multiply-accumulates an image."
+    return (
+        f"{measured}{architecture.n_parameters:,} parameters, {architecture.n_macs:,} multiply-accumulates an image."
+    )
 
 
 def _docstring(
@@ -222,8 +223,9 @@ def _forward(architecture: Architecture) -> str:
         "    x = (images - self.mean.view(-1, 1, 1)) / self.std.view(-1, 1, 1)",
     ]
     for node in architecture.nodes[1:-1]:
+        *before, last = _statements(architecture, node)
         made = "x".join(str(v) for v in architecture.shapes[node.name])
-        lines.append(f"    {node.name} = {_expression(architecture, node)}  # {made}")
+        lines += [f"    {line}" for line in before] + [f"    {last}  # {made}"]
     head = architecture.nodes[-1]
     read = _variable(head.inputs[0])
     features = f"{read}.mean(dim=(2, 3))" if head.pool else f"{read}.flatten(1)"
@@ -235,21 +237,27 @@ def _variable(name: str) -> str:
     return "x" if name == "input" else name
 
 
-def _expression(architecture: Architecture, node: Node) -> str:
+def _statements(architecture: Architecture, node: Node) -> list[str]:
+    """The lines that compute a node's value from those of its inputs."""
     reads = [_variable(name) for name in node.inputs]
     if node.op == "conv":
-        return f"self.{node.name}({reads[0]})"
+        return [f"{node.name} = self.{node.name}({reads[0]})"]
     if node.op == "max_pool":
-        return f"F.max_pool2d({reads[0]}, 2)"
+        return [f"{node.name} = F.max_pool2d({reads[0]}, 2)"]
     if node.op == "concat":
-        return f"torch.cat(({', '.join(reads)}), dim=1)"
-    maps = operand_maps(architecture, node.name)
-    f, h = (_placed(x, runs_of(m), len(m), node.channels) for x, m in zip(reads, maps, strict=True))
-    return f'mix({f}, {h}, self.{node.name}["lam"])'
+        return [f"{node.name} = torch.cat(({', '.join(reads)}), dim=1)"]
+    lines: list[str] = []
+    operands = []
+    for name, x, channel_map in zip("fh", reads, operand_maps(architecture, node.name), strict=True):
+        parts = _placed(x, runs_of(channel_map), len(channel_map), node.channels)
+        if parts != [x]:
+            lines += _joined(name, parts)
+        operands.append(x if parts == [x] else name)
+    return [*lines, f'{node.name} = mix({", ".join(operands)}, self.{node.name}["lam"])']
 
 
-def _placed(x: str, runs: tuple[Run, ...], width: int, channels: int) -> str:
-    """Operand `x` of `width` channels on its output channels, zeros elsewhere, as an expression."""
+def _placed(x: str, runs: tuple[Run, ...], width: int, channels: int) -> list[str]:
+    """Operand `x` of `width` channels on its output channels, zeros elsewhere: expressions to be concatenated."""
     parts, filled = [], 0
     for k, (first, start, length) in enumerate(runs):
         before = start - filled
@@ -257,4 +265,12 @@ def _placed(x: str, runs: tuple[Run, ...], width: int, channels: int) -> str:
         part = x if length == width else f"{x}[:, {first}:{first + length}]"
         parts.append(f"pad_channels({part}, {before}, {after})" if before or after else part)
         filled = start + length
-    return parts[0] if len(parts) == 1 else f"torch.cat(({', '.join(parts)}), dim=1)"
+    return parts
+
+
+def _joined(name: str, parts: list[str]) -> list[str]:
+    if len(parts) == 1:
+        return [f"{name} = {parts[0]}"]
+    if len(", ".join(parts)) < WIDTH - 40:
+        return [f"{name} = torch.cat(({', '.join(parts)}), dim=1)"]
+    return [f"{name} = torch.cat(", "    (", *(f"        {part}," for part in parts), "    ),", "    dim=1,", ")"]
