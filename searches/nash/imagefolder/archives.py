@@ -201,4 +201,8 @@ def _list_tar(path: Path, label: str) -> Listing:
             if not info.isreg() or info.issparse():
                 raise BadArchive(f"{label} has an entry that is no plain file: {shown(info.name)}.")
             listing.add_file(info.name, Entry(info.name, info.offset_data, info.size, info.size))
+        # tarfile takes a damaged header, or none, for the end; the real end is a block of zeros.
+        file.seek(archive.offset)
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it has no end")
     return listing

@@ -20,7 +20,7 @@ from searches.nash.imagefolder.decode import MAX_SIDE, MIN_SIDE, Decoded, extrem
 from searches.nash.imagefolder.digits import TEST_FRACTION, digits_arrays
 from searches.nash.imagefolder.layout import Layout, find_layout
 from searches.nash.imagefolder.pool import BATCH_IMAGES, decode_all
-from searches.nash.imagefolder.source import BadArchive, BrokenFile, Entry, Source, shown
+from searches.nash.imagefolder.source import BadArchive, BrokenFile, Entry, Source, counted, shown
 from searches.nash.imagefolder.splitting import stratified_split
 
 Report = Callable[[int, int], None]
@@ -135,7 +135,7 @@ def _parts(layout: Layout) -> tuple[Labelled, Labelled, list[str]]:
     if layout.test is not None:
         return layout.train, layout.test, []
     rest, taken = stratified_split([label for _, label in layout.train], TEST_FRACTION, SPLIT_SEED)
-    note = f"There is no test folder: {len(taken):,} images, one sixth of each class, are the test part."
+    note = f"No test folder: one sixth of each class, {counted(len(taken), 'image')}, is the test part."
     return [layout.train[i] for i in rest], [layout.train[i] for i in taken], [note]
 
 
@@ -193,23 +193,23 @@ def _write_part(
 def _notes(tally: _Tally, side: int) -> list[str]:
     """What was done to the images, in plain sentences."""
     notes = []
-    if tally.counts["resized"]:
+    if n := tally.counts["resized"]:
         (w, h), (wide, high) = tally.sizes
         were = f"{w} x {h}" if (w, h) == (wide, high) else f"{w} x {h} to {wide} x {high}"
         notes.append(
-            f"{tally.counts['resized']:,} images of {were} px were brought to {side} x {side} px: the shorter side"
-            " scaled, the centre cut out."
+            f"Brought to {side} x {side} px, the shorter side scaled and the centre cut out: {counted(n, 'image')} of"
+            f" {were} px."
         )
     if n := tally.counts["rotated"]:
-        notes.append(f"{n:,} images were turned upright by their EXIF orientation.")
+        notes.append(f"Turned upright by their EXIF orientation: {counted(n, 'image')}.")
     if n := tally.counts["transparent"]:
-        notes.append(f"{n:,} images with transparency were laid on white.")
+        notes.append(f"Laid on white because of transparency: {counted(n, 'image')}.")
     if n := tally.counts["deep"]:
-        notes.append(f"{n:,} images of 16 bit were scaled to 8 bit.")
+        notes.append(f"Scaled from 16 to 8 bit: {counted(n, 'image')}.")
     if tally.is_grey:
         notes.append("All images are grey: one channel.")
     if tally.broken:
-        notes.append(f"{len(tally.broken):,} broken images were skipped, such as {shown(tally.broken[0][0])}.")
+        notes.append(f"Skipped as broken: {counted(len(tally.broken), 'image')} such as {shown(tally.broken[0][0])}.")
     return notes
 
 

@@ -111,12 +111,13 @@ def _decode_one(data: bytes, name: str, side: int, decoded: Decoded) -> npt.NDAr
             image.draft(None, (4 * side, 4 * side))  # decodes at a half, quarter or eighth: most of the time saved
         size = image.size
         image.load()
-        image = _upright(image, decoded)
-        image = _as_rgb(image, decoded)
-        if image.size != (side, side):
+        image = _plain(_upright(image, decoded), decoded)
+        if image.size != (side, side):  # before the alpha channel is dealt with: large images take less memory so
             decoded.counts["resized"] += 1
             decoded.sizes.append(size)
             image = _to_square(image, side)
+        if image.mode != "RGB":
+            image = _as_rgb(image, decoded)
         return np.asarray(image)
     except Exception as error:  # as above: OSError, SyntaxError, struct.error, ValueError, MemoryError ...
         raise BrokenFile("damaged or cut short") from error
@@ -135,19 +136,26 @@ def _upright(image: Image, decoded: Decoded) -> Image:
     return ImageOps.exif_transpose(image)
 
 
-def _as_rgb(image: Image, decoded: Decoded) -> Image:
-    """In mode RGB: 16 bits scaled to 8, transparency laid on white, palette and CMYK converted."""
+def _plain(image: Image, decoded: Decoded) -> Image:
+    """In mode L, RGB or RGBA: 16 bits scaled to 8, palette and CMYK converted."""
     from PIL import Image as Pillow
 
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode[0] == "I":  # I;16 and I, grey of 16 bit
         decoded.counts["deep"] += 1
-        values = np.asarray(image).astype(np.int64).clip(0, 65535)
-        image = Pillow.fromarray(((values + 128) // 257).astype(np.uint8))
-    if not image.has_transparency_data:
+        values = np.asarray(image).clip(0, 65535).astype(np.uint32)
+        return Pillow.fromarray(((values + 128) // 257).astype(np.uint8))
+    wanted = "RGBA" if image.has_transparency_data else "RGB" if image.mode != "L" else "L"
+    return image if image.mode == wanted else image.convert(wanted)
+
+
+def _as_rgb(image: Image, decoded: Decoded) -> Image:
+    """Of mode L or RGBA, in mode RGB: transparency laid on white."""
+    from PIL import Image as Pillow
+
+    if image.mode == "L":
         return image.convert("RGB")
-    image = image.convert("RGBA")
     if image.getchannel("A").getextrema() != (255, 255):
         decoded.counts["transparent"] += 1
     return Pillow.alpha_composite(Pillow.new("RGBA", image.size, WHITE), image).convert("RGB")

@@ -10,21 +10,20 @@ from searches.nash.imagefolder.source import BadArchive
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Take a source and a side, then batches, and answer each, until the pipe ends with the parent."""
-    source, side = pickle.load(requests)  # noqa: S301  (our own parent)
-    with source.reader() as reader:
-        while True:
-            try:
-                batch = pickle.load(requests)  # noqa: S301
-            except EOFError:
-                return
-            answer: Decoded | BadArchive
-            try:
-                answer = decode(reader, batch, side)
-            except BadArchive as error:
-                answer = error
-            pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
-            answers.flush()
+    """Answer requests (source, side, entries) until the pipe ends with the parent."""
+    while True:
+        try:
+            source, side, entries = pickle.load(requests)  # noqa: S301  (our own parent)
+        except EOFError:
+            return
+        answer: Decoded | BadArchive
+        try:
+            with source.reader() as reader:
+                answer = decode(reader, entries, side)
+        except BadArchive as error:
+            answer = error
+        pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
+        answers.flush()
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from searches.nash.imagefolder.source import BadArchive, Entry, Listing, shown, suffix_of
+from searches.nash.imagefolder.source import BadArchive, Entry, Listing, counted, shown, suffix_of
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
 TRAIN = frozenset({"train", "training"})
@@ -29,8 +30,7 @@ class Layout:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Image:
+class _Image(NamedTuple):
     """An image and its path as parts: folders above it, below the root looked at, and its file name."""
 
     entry: Entry
@@ -65,22 +65,21 @@ def find_layout(listing: Listing) -> Layout:
         prefix, classed = _class_folders(listing.label, images)
         parts = {"train": classed}
         n_stray = len(images) - len(classed)
-        class_roots = [prefix]
+        class_roots = {prefix}
     else:
         parts, split_notes, n_stray = _splits(images, root)
         notes += split_notes
-        class_roots = [
-            name for name in listing.folders if name.count("/") == len(root) and _is_train(name, len(root))
-        ]
+        class_roots = {"/".join(image.parts[: len(root) + 1]) for image in images if _is_in_train(image, root)}
     if n_stray:
-        notes.append(f"{n_stray:,} images lie in no class folder and were left out.")
+        notes.append(f"Left out, in no class folder: {counted(n_stray, 'image')}.")
     classes = _classes(listing.label, parts["train"])
     notes += _empty_class_notes(listing, class_roots, classes)
     number = {name: i for i, name in enumerate(classes)}
     for part in ("val", "test"):
         _check_classes(listing.label, part, parts.get(part, []), number)
     if parts.get("val"):
-        notes.append(f"The {len(parts['val']):,} images of the validation folder were taken as more training data.")
+        n = counted(len(parts["val"]), "image")
+        notes.append(f"Taken as more training data: the validation folder, {n}.")
     test = _numbered(parts["test"], number) if parts.get("test") else None
     notes += _missing_class_notes(classes, test)
     return Layout(classes, _numbered(parts["train"] + parts.get("val", []), number), test, tuple(notes))
@@ -90,11 +89,11 @@ def _other_files_note(listing: Listing, n_images: int) -> list[str]:
     """Says how many files are no images. Raises BadArchive if all are."""
     others = [name for name in listing.files if suffix_of(name) not in SUFFIXES]
     if n_images == 0:
-        instead = f"; it has {len(others):,} other files such as {shown(others[0])}" if others else ""
+        instead = f"; it has {counted(len(others), 'other file')} such as {shown(others[0])}" if others else ""
         raise BadArchive(f"{listing.label} has no PNG, JPEG or WebP image{instead}.")
     if not others:
         return []
-    return [f"{len(others):,} files that are no PNG, JPEG or WebP image were left out, such as {shown(others[0])}."]
+    return [f"Left out, no PNG, JPEG or WebP image: {counted(len(others), 'file')} such as {shown(others[0])}."]
 
 
 def _train_root(label: str, images: Sequence[_Image]) -> tuple[str, ...] | None:
@@ -138,9 +137,9 @@ def _splits(images: Iterable[_Image], root: tuple[str, ...]) -> tuple[dict[str, 
         parts[part] = _unwrapped(parts[part], aliases)
     notes = []
     for name, n in beside.items():
-        notes.append(f"Folder {shown(name)} beside the train folder was left out ({n:,} images).")
+        notes.append(f"Left out, beside the train folder: {shown(name)}, {counted(n, 'image')}.")
     for name, n in flat.items():
-        notes.append(f"{n:,} images lie directly in {shown(name)}, without a class folder, and were left out.")
+        notes.append(f"Left out, directly in {shown(name)} without a class folder: {counted(n, 'image')}.")
     return parts, notes, n_stray
 
 
@@ -208,17 +207,17 @@ def _numbered(images: Iterable[_Image], number: dict[str, int]) -> tuple[tuple[E
     return tuple(sorted(found, key=lambda pair: (pair[1], pair[0].name)))
 
 
-def _is_train(folder: str, depth: int) -> bool:
-    return folder.split("/")[depth].casefold() in TRAIN
+def _is_in_train(image: _Image, root: tuple[str, ...]) -> bool:
+    depth = len(root)
+    return image.parts[:depth] == root and len(image.parts) > depth + 2 and image.parts[depth].casefold() in TRAIN
 
 
-def _empty_class_notes(listing: Listing, class_roots: Iterable[str], classes: Sequence[str]) -> list[str]:
+def _empty_class_notes(listing: Listing, class_roots: set[str], classes: Sequence[str]) -> list[str]:
     """Names the folders that stand where class folders stand but have no images."""
-    roots = set(class_roots)
     found = (folder.rpartition("/") for folder in listing.folders)
-    names = {class_name(name) for parent, _, name in found if parent in roots}
+    names = {class_name(name) for parent, _, name in found if parent in class_roots}
     empty = sorted(names - set(classes), key=natural_order)
-    return [f"Class folders without images were left out: {listed(empty)}."] if empty else []
+    return [f"Left out, class folders without images: {listed(empty)}."] if empty else []
 
 
 def _missing_class_notes(classes: Sequence[str], test: Iterable[tuple[Entry, int]] | None) -> list[str]:
@@ -226,7 +225,7 @@ def _missing_class_notes(classes: Sequence[str], test: Iterable[tuple[Entry, int
         return []
     present = {label for _, label in test}
     missing = [name for i, name in enumerate(classes) if i not in present]
-    return [f"The test folder has no images of {listed(missing)}."] if missing else []
+    return [f"Without test images: {listed(missing)}."] if missing else []
 
 
 def listed(names: Sequence[str]) -> str:

@@ -18,10 +18,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from searches.nash.imagefolder.decode import Decoded, decode
-from searches.nash.imagefolder.source import BadArchive, Entry, Source
+from searches.nash.imagefolder.source import BadArchive, Entry, Source, shown
 
 BATCH_IMAGES = 128
-PIPE_BYTES = 2**20  # takes a batch of small images at once; what an unprivileged process may ask for
 IN_FLIGHT = 3  # batches per process: one at work, one waiting, one done
 MIN_IMAGES_PER_PROCESS = 1500  # below, a process's start costs more than it saves
 
@@ -54,7 +53,8 @@ class Decoders:
     """Decoding processes, each driven by one thread; a context manager that ends them."""
 
     def __init__(self, source: Source, side: int, n_processes: int) -> None:
-        self._processes = [_start(source, side) for _ in range(n_processes)]
+        self._source, self._side = source, side
+        self._processes = [_start() for _ in range(n_processes)]
         self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
         for process in self._processes:
             self._idle.put(process)
@@ -85,12 +85,12 @@ class Decoders:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            pickle.dump(batch, process.stdin, pickle.HIGHEST_PROTOCOL)
+            pickle.dump((self._source, self._side, batch), process.stdin, pickle.HIGHEST_PROTOCOL)
             process.stdin.flush()
             answer: Decoded | Exception = pickle.load(process.stdout)  # noqa: S301  (our own process)
         except (EOFError, OSError, pickle.UnpicklingError) as error:
             raise BadArchive(
-                f"An image between '{batch[0].name}' and '{batch[-1].name}' makes the decoder break down."
+                f"An image between {shown(batch[0].name)} and {shown(batch[-1].name)} makes the decoder break down."
             ) from error
         finally:
             self._idle.put(process)
@@ -99,17 +99,13 @@ class Decoders:
         return answer
 
 
-def _start(source: Source, side: int) -> subprocess.Popen[bytes]:
+def _start() -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         "OMP_NUM_THREADS": "1",
     }
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "searches.nash.imagefolder.decoder"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE_BYTES, env=environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
     )  # fmt: skip
-    assert process.stdin is not None
-    pickle.dump((source, side), process.stdin)
-    process.stdin.flush()
-    return process

@@ -14,7 +14,8 @@ MAX_UNPACKED_BYTES = 64 * 2**30  # of a whole archive
 MAX_RATIO = 100  # unpacked to packed bytes, beyond FREE_BYTES; images hardly compress
 FREE_BYTES = 64 * 2**20
 
-JUNK_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})
+JUNK = re.compile(r"(?:^|/)(?:\.|(?:__macosx|thumbs\.db|desktop\.ini|@eadir)(?:/|$))", re.IGNORECASE)
+LEADS_OUT = re.compile(r"/|[A-Za-z]:/|(?:.*/)?\.\.(?:/|$)|.*\0", re.DOTALL)
 ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 
 
@@ -69,7 +70,7 @@ class Listing:
             raise BadArchive(
                 f"{self.label} holds another archive ({shown(name)}); unpack it and leave the inner one out."
             )
-        self.files[name] = entry._replace(name=name)
+        self.files[name] = entry if entry.name == name else entry._replace(name=name)
 
     def check_unpacked(self, packed_bytes: int) -> None:
         """Raises BadArchive if the files would unpack to far more than packed_bytes hold."""
@@ -173,10 +174,14 @@ def is_bomb(unpacked_bytes: int, packed_bytes: int) -> bool:
 
 def clean_name(label: str, raw_name: str) -> str:
     """The name with slashes, without empty and "." parts. Raises BadArchive if it leads out."""
-    parts = [part for part in raw_name.split("/") if part not in ("", ".")]
-    if raw_name.startswith("/") or ".." in parts or "\0" in raw_name or re.match(r"[A-Za-z]:/", raw_name):
+    if LEADS_OUT.match(raw_name):
         raise BadArchive(f"{label} has an entry that leads out of it: {shown(raw_name)}.")
-    return "/".join(parts)
+    return "/".join([part for part in raw_name.split("/") if part not in ("", ".")])
+
+
+def counted(n: int, thing: str) -> str:
+    """1 image, 2 images, 1,000 images."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
 
 
 def suffix_of(name: str) -> str:
@@ -186,7 +191,7 @@ def suffix_of(name: str) -> str:
 
 def is_junk(name: str) -> bool:
     """True for what operating systems leave in archives: __MACOSX, dotfiles, Thumbs.db."""
-    return any(part.startswith(".") or part.lower() in JUNK_NAMES for part in name.split("/"))
+    return JUNK.search(name) is not None
 
 
 def shown(name: str) -> str:
