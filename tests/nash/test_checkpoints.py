@@ -90,7 +90,7 @@ def test_file_and_folder_reach_the_disk_before_and_after_the_rename(path, monkey
     seen = []
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(
-        os, "fsync", lambda f: (seen.append("dir" if os.path.isdir(f"/proc/self/fd/{f}") else "file"), fsync(f))
+        os, "fsync", lambda f: (seen.append("dir" if Path(f"/proc/self/fd/{f}").is_dir() else "file"), fsync(f))
     )
     monkeypatch.setattr(
         Path, "replace", lambda a, b: (seen.append(f"rename {a.name.split('.pt.')[1].split('-')[0]}"), replace(a, b))

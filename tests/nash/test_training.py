@@ -160,7 +160,7 @@ def test_the_loss_of_a_point_is_the_mean_since_the_one_before():
     network = random_network(tangled_architecture(), dtype=torch.float32)
     images, labels = random_images(96), torch.arange(96) % 5
     blocks = [n for n in network.architecture.nodes if n.op == "conv"]
-    logits = network.eval()(network.normalise(images))
+    logits = network.eval()(network.normalise(images)).detach()
     training = Training(
         network, images, labels, epochs=1, lambda_start=0.0, seed=0, batch_size=4, precision="float32",
         freeze_new_batchnorm_epochs=1, new_batchnorms=[n.name for n in blocks],
