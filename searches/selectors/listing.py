@@ -41,7 +41,9 @@ class Line:
 
 def listing(searches: QuerySet[Search]) -> list[Line]:
     """The searches, newest first, with what stands in their line."""
-    rows = list(searches.select_related("dataset", "owner").annotate(epochs_done=_epochs_done()))
+    rows = list(
+        searches.select_related("dataset", "owner").annotate(epochs_done=_epochs_done()).order_by("-created", "-pk")
+    )
     candidates = _telling_candidates(rows)
     anybody = workers_alive().exists()
     return [_line(search, candidates[search.pk], anybody) for search in rows]

@@ -3,6 +3,8 @@
 One table of verbs and states; one function refuses by it, with words that say what is possible.
 """
 
+from typing import TypeAlias
+
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models.functions import Now
@@ -13,6 +15,8 @@ from searches.selectors.snapshot import candidate_state
 from searches.services.events import append, candidate_of, lock_search
 
 Status = Search.Status
+By: TypeAlias = AbstractBaseUser | str
+"""Who wants it: an account, or in words who needs none ("the command line")."""
 
 VERBS: dict[str, tuple[Search.Status, ...]] = {
     "train": (Status.WAITING, Status.RUNNING),  # what workers do
@@ -45,9 +49,9 @@ def verbs_for(search: Search) -> list[str]:
     return [verb for verb in VERBS if verb != "train" and allows(verb, search.status)]
 
 
-def refuse_unless_allowed(verb: str, search: Search, by: AbstractBaseUser | None) -> None:
-    """Raises Refused. `by` None is the machine's own command line, which may do everything."""
-    if by is not None and not may_change(by, search):
+def refuse_unless_allowed(verb: str, search: Search, by: By) -> None:
+    """Raises Refused. Who has no account is at the machine's own command line and may do everything."""
+    if not isinstance(by, str) and not may_change(by, search):
         owner = search.owner.get_username() if search.owner else "nobody"
         raise Refused(f"“{search.name}” belongs to {owner}: only its owner and staff can {verb} it.")
     if not allows(verb, search.status):
@@ -58,7 +62,7 @@ def refuse_unless_allowed(verb: str, search: Search, by: AbstractBaseUser | None
         )
 
 
-def pause(search: Search, by: AbstractBaseUser | None) -> None:
+def pause(search: Search, by: By) -> None:
     """Stop training until `resume`; checkpoints are kept. Running trainings learn of it at their next beat.
 
     Raises Refused.
@@ -76,7 +80,7 @@ def pause(search: Search, by: AbstractBaseUser | None) -> None:
         )
 
 
-def resume(search: Search, by: AbstractBaseUser | None) -> list[int]:
+def resume(search: Search, by: By) -> list[int]:
     """Go on after a pause. Returns the candidates to be sent to the queue. Raises Refused."""
     with transaction.atomic():
         locked = _locked("resume", search, by)
@@ -90,7 +94,7 @@ def resume(search: Search, by: AbstractBaseUser | None) -> list[int]:
         return pending_ids(locked)
 
 
-def stop(search: Search, by: AbstractBaseUser | None) -> None:
+def stop(search: Search, by: By) -> None:
     """End the search for good; what was trained so far stays. Raises Refused."""
     with transaction.atomic():
         locked = _locked("stop", search, by)
@@ -114,7 +118,7 @@ def pending_ids(search: Search) -> list[int]:
     return list(pending.order_by("-n_macs", "step", "index").values_list("pk", flat=True))
 
 
-def _locked(verb: str, search: Search, by: AbstractBaseUser | None) -> Search:
+def _locked(verb: str, search: Search, by: By) -> Search:
     locked = lock_search(search.pk)
     refuse_unless_allowed(verb, locked, by)
     return locked
@@ -134,5 +138,5 @@ def _let_go(search: Search, status: Candidate.Status, of: list[Candidate.Status]
     return [candidate_state(candidate_of(search, pk)) for pk in ids]
 
 
-def _by(user: AbstractBaseUser | None) -> str:
-    return f" by {user.get_username()}" if user is not None else " from the command line"
+def _by(by: By) -> str:
+    return f" by {by if isinstance(by, str) else by.get_username()}"

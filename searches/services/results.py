@@ -142,7 +142,7 @@ def end(
         following = _next(search_id, candidate_id, columns["status"], columns.get("val_accuracy"))
         with transaction.atomic():
             search = lock_search(search_id)
-            if following.history != _ended(search):
+            if following.history != _others_ended(search, candidate_id):
                 continue
             closed = {**columns, "lease_expires": None, "ended": Now()}
             if not rows.filter(pk=candidate_id).update(**closed):
@@ -153,8 +153,9 @@ def end(
             return _move_on(search, following)
 
 
-def _ended(search: Search) -> frozenset[tuple[int, str]]:
-    return frozenset(search.candidates.filter(status__in=ENDED).values_list("pk", "status"))
+def _others_ended(search: Search, candidate_id: int) -> frozenset[tuple[int, str]]:
+    ended = search.candidates.filter(status__in=ENDED).exclude(pk=candidate_id)
+    return frozenset(ended.values_list("pk", "status"))
 
 
 def _next(search_id: int, candidate_id: int, status: str, val_accuracy: float | None) -> _Next:

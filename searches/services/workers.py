@@ -26,7 +26,7 @@ class WorkerIdentity:
 
 def worker_beat(identity: WorkerIdentity, candidate_id: int | None) -> None:
     """Say that the worker lives, and what it trains."""
-    trains = Candidate.objects.filter(pk=candidate_id).values_list("pk", flat=True).first()
+    trains = candidate_id if Candidate.objects.filter(pk=candidate_id or 0).exists() else None
     Worker.objects.update_or_create(
         name=identity.name,
         defaults={
