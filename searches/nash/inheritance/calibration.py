@@ -54,7 +54,10 @@ class Moments:
 
     def add(self, x: Tensor) -> None:
         """Take in one batch (N, C, H, W)."""
-        variance, mean = (t.double() for t in torch.var_mean(x, dim=(0, 2, 3), correction=0))
+        mean = x.mean((0, 2, 3))
+        # Twice through the batch, which on the CPU takes a third of torch.var_mean's time and is as stable.
+        variance = (x - mean.view(-1, 1, 1)).square_().mean((0, 2, 3)).double()
+        mean = mean.double()
         self.n += len(x)
         self.total = self.total + len(x) * mean
         self.squares = self.squares + len(x) * (variance + mean.square())
@@ -85,8 +88,13 @@ def calibrate(parent: Network, images: Tensor) -> Statistics:
 
     with exact_evaluation(network):
         for batch in torch.split(images, BATCH):
-            network.watched(batch.to(network.mean.device, dtype), watch)
+            network.watched(placed_for(batch, network), watch)
     return {name: moments[name].result(dtype) for name in network.architecture.blocks}
+
+
+def placed_for(images: Tensor, network: Network) -> Tensor:
+    """Images in the network's dtype, on its device, in the layout in which convolutions are fastest."""
+    return images.to(network.mean).contiguous(memory_format=torch.channels_last)
 
 
 def in_dtype(network: Network, dtype: torch.dtype) -> Network:
@@ -105,7 +113,7 @@ def calibrate_filters(network: Network, block: str, images: Tensor) -> tuple[Ten
     try:
         with exact_evaluation(network):
             for batch in torch.split(images, BATCH):
-                network(batch.to(network.mean.device, network.mean.dtype))
+                network(placed_for(batch, network))
     finally:
         handle.remove()
     return moments.result(network.mean.dtype)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from searches.nash.inheritance.calibration import BATCH, Statistics, calibrate, exact_evaluation, in_dtype
+from searches.nash.inheritance.calibration import BATCH, Statistics, calibrate, exact_evaluation, in_dtype, placed_for
 from searches.nash.inheritance.children import chain
 from searches.nash.inheritance.weights import Chance, Inherited
 from searches.nash.morphisms import Morphism
@@ -94,8 +94,7 @@ def difference(parent: Network, child: Network, images: Tensor) -> float:
     delta, scale = 0.0, 1.0
     with exact_evaluation(parent, child):
         for batch in torch.split(images, BATCH):
-            x = batch.to(parent.mean)
-            before, after = parent(x), child(x.to(child.mean))
+            before, after = (network(placed_for(batch, network)) for network in (parent, child))
             worst = float((after.to(before) - before).abs().max())
             delta = max(delta, math.inf if math.isnan(worst) else worst)
             scale = max(scale, float(before.abs().max()))
