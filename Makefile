@@ -36,7 +36,7 @@ run: $(RUN_STAMP) ## start the site and its workers (ARGS="--host 0.0.0.0 --port
 
 .PHONY: test
 test: $(DEV_STAMP) ## the quick tests, in parallel (ARGS="tests/nash -k widen")
-	$(PYTEST) -n $(JOBS) -m "not slow and not browser and not durability" $(ARGS)
+	$(PYTEST) -n $(JOBS) --dist loadfile -m "not slow and not browser and not durability" $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(DEV_STAMP) ## tests of more than ten seconds

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from searches import selectors, services, tasks
+from searches import datasets, selectors, services, tasks
 from searches.models import DataSet, Search
 from searches.nash.config import InvalidConfig
 from searches.nash.presets import PRESETS, parse_setting, preset_config
@@ -36,6 +36,8 @@ def launch(*, preset: str, dataset: str | None, settings: Sequence[str] = (), na
 
 
 def _dataset(name: str) -> DataSet:
+    if name == datasets.DIGITS:
+        datasets.ensure_digits()
     if found := DataSet.objects.filter(name=name).first():
         return found
     known = ", ".join(DataSet.objects.values_list("name", flat=True)) or "none"

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from nashweb.environment import words
-from searches import services, startup, tasks
+from searches import datasets, services, startup, tasks
 from searches.accounts import first_account_path
 from searches.supervisor import ProcessPlan, Supervisor
 from searches.worker_plans import WorkerPlan, plan_workers
@@ -58,6 +58,7 @@ def running_site(
         startup.describe_holder(lock, address)
         say(f"NASH  {address}/   (data in {folder})")
         startup.migrate(say)
+        datasets.ensure_digits()
         startup.collect_static_files()
         _release(workers, say)
         logs = folder / "logs"

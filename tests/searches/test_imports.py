@@ -36,7 +36,7 @@ def test_the_web_process_loads_no_torch(tmp_path):
 
 
 def test_up_loads_no_torch(tmp_path):
-    code = "import django\ndjango.setup()\nimport searches.management.commands.up, searches.management.commands.demo\n"
+    code = "import django\ndjango.setup()\nfrom searches.management.commands import demo, search, up\n"
     assert "torch" not in modules_after(code, tmp_path)
 
 

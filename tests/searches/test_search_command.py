@@ -42,7 +42,9 @@ def a_living_worker():
 
 def train_pending(search: Search, accuracy: float = 0.5) -> None:
     for candidate in pending(search):
-        services.finish(leased(candidate), result(accuracy, test_accuracy=0.97 if candidate.kind == "final" else None))
+        test_accuracy = 0.97 if candidate.kind == "final" else None
+        lease = leased(candidate, dataset_digest=search.dataset_digest)
+        services.finish(lease, result(accuracy, test_accuracy=test_accuracy))
 
 
 def finish(search: Search) -> None:
@@ -112,7 +114,7 @@ def test_with_wait_and_json_the_last_line_holds_the_result(sent, monkeypatch):
 
 def test_waiting_for_a_search_that_is_stopped_ends_with_exit_code_1(sent, monkeypatch):
     make_dataset()
-    monkeypatch.setattr(following.time, "sleep", lambda _seconds: services.stop(Search.objects.get(), None))
+    monkeypatch.setattr(following.time, "sleep", lambda _seconds: services.stop(Search.objects.get(), "a test"))
     with pytest.raises(SystemExit) as ended:
         run("launch", "--wait")
     assert ended.value.code == 1
@@ -219,7 +221,7 @@ def test_elsewhere_a_progress_line_is_written_now_and_then():
 
 def test_a_result_says_why_there_is_none():
     search = make_search()
-    services.stop(search, None)
+    services.stop(search, "a test")
     assert result_of(search) == {
         "uuid": str(search.uuid), "status": "stopped", "test_error": None, "n_parameters": None,
         "wall_seconds": 0.0, "reason": search.reason,

@@ -21,7 +21,12 @@ def in_new_process(folder: Path, code: str) -> list[str]:
     process = subprocess.run(
         [sys.executable, "-c", PREPARE + code],
         cwd=ROOT,
-        env={**os.environ, "NASH_DATA_DIR": str(folder), "DATABASE_URL": "", "DJANGO_SETTINGS_MODULE": "nashweb.settings"},
+        env={
+            **os.environ,
+            "NASH_DATA_DIR": str(folder),
+            "DATABASE_URL": "",
+            "DJANGO_SETTINGS_MODULE": "nashweb.settings",
+        },
         capture_output=True,
         text=True,
     )

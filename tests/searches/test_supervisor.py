@@ -123,7 +123,7 @@ def test_only_the_words_of_the_last_life_are_shown(keep, tmp_path):
 
 
 def test_stop_ends_all_and_kills_what_does_not_listen(keep, tmp_path):
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    deaf = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\n{SLEEPER}"
     kept, said, died = keep(deaf)
     kept.poll()
     pid = kept.pids["worker"]

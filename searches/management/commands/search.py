@@ -14,6 +14,8 @@ from searches.management.site import ends_when_told, is_terminal
 from searches.models import Search
 from searches.nash.presets import PRESETS
 
+BY = "the command line"
+
 
 class Command(BaseCommand):
     help = "Launch and look after searches."
@@ -129,7 +131,7 @@ class Command(BaseCommand):
     def _change(self, uuid: str, verb: Any) -> None:
         search = find(uuid)
         try:
-            waiting = verb(search, None)
+            waiting = verb(search, BY)
         except services.Refused as error:
             raise CommandError(str(error)) from error
         tasks.enqueue(waiting or [])
