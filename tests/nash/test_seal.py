@@ -131,6 +131,24 @@ def test_autocast_around_it_does_not_reach_the_measurement(parent):
         assert measure_seal(parent, child, TANGLED, images_for(parent)) == plain
 
 
+def test_calibration_and_seal_can_be_stopped_at_any_batch(parent):
+    class Stopped(Exception):
+        pass
+
+    for allowed in range(8):
+        calls = iter(range(allowed))
+
+        def beat(calls=calls):
+            if next(calls, None) is None:
+                raise Stopped
+
+        with pytest.raises(Stopped):
+            calibrate(parent, images_for(parent, 900), on_batch=beat)
+        if allowed < 6:
+            with pytest.raises(Stopped):
+                measure_seal(parent, parent, (), images_for(parent, 600), on_batch=beat)
+
+
 def test_measuring_changes_neither_network(parent):
     child = child_of(parent, *CHAIN).train()
     before = [t.clone() for network in (parent, child) for t in network.state_dict().values()]

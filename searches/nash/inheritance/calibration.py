@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,8 @@ from searches.nash.network import Network
 Statistics = dict[str, tuple[Tensor, Tensor]]
 """For each block the mean and (biased) variance per channel of its ReLU output, each of shape (C,)."""
 
-BATCH = 250
+BATCH = 100
+"""Images a pass: few, so that a network of billions of multiply-accumulates still beats every few seconds."""
 
 
 @contextmanager
@@ -69,10 +70,11 @@ class Moments:
         return mean.to(dtype), variance.to(dtype)
 
 
-def calibrate(parent: Network, images: Tensor) -> Statistics:
+def calibrate(parent: Network, images: Tensor, *, on_batch: Callable[[], None] | None = None) -> Statistics:
     """Statistics of every block in one pass over normalised `images` (N, C, H, W), best 1,000 to 2,000.
 
     In evaluation mode, in the parent's dtype but at least float32, without autocast. The parent is unchanged.
+    `on_batch` is called before each batch and may raise to stop.
     Raises ValueError without images. Source: Eq. 3; the images and their number are ours (method section 3).
     """
     if not len(images):
@@ -87,9 +89,17 @@ def calibrate(parent: Network, images: Tensor) -> Statistics:
             moments[name].add(value)
 
     with exact_evaluation(network):
-        for batch in torch.split(images, BATCH):
+        for batch in batches(images, on_batch):
             network.watched(placed_for(batch, network), watch)
     return {name: moments[name].result(dtype) for name in network.architecture.blocks}
+
+
+def batches(images: Tensor, on_batch: Callable[[], None] | None = None) -> Iterator[Tensor]:
+    """The images in order, BATCH at a time, each announced by a call of `on_batch`."""
+    for batch in torch.split(images, BATCH):
+        if on_batch is not None:
+            on_batch()
+        yield batch
 
 
 def placed_for(images: Tensor, network: Network) -> Tensor:
@@ -112,7 +122,7 @@ def calibrate_filters(network: Network, block: str, images: Tensor) -> tuple[Ten
     handle = conv.register_forward_hook(lambda module, inputs, output: moments.add(output))
     try:
         with exact_evaluation(network):
-            for batch in torch.split(images, BATCH):
+            for batch in batches(images):
                 network(placed_for(batch, network))
     finally:
         handle.remove()

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from searches.nash.inheritance.calibration import BATCH, Statistics, calibrate, exact_evaluation, in_dtype, placed_for
+from searches.nash.inheritance.calibration import (
+    Statistics,
+    batches,
+    calibrate,
+    exact_evaluation,
+    in_dtype,
+    placed_for,
+)
 from searches.nash.inheritance.children import chain
 from searches.nash.inheritance.weights import Chance, Inherited
 from searches.nash.morphisms import Morphism
@@ -61,22 +68,24 @@ def measure_seal(
     *,
     statistics: Statistics | None = None,
     widen_init: str = "copy",
+    on_batch: Callable[[], None] | None = None,
 ) -> Seal:
     """Measure Eq. (1) on a fixed batch of normalised images (N, C, H, W): 500 in float32, 16 in float64.
 
     `statistics` are those the child was made from; without them they are measured on the images. A miss in
-    float32 is measured again in float64 before the child is refused. Source: Eq. 1; method section 3.
+    float32 is measured again in float64 before the child is refused. `on_batch` is called before each batch and
+    may raise to stop. Source: Eq. 1; method section 3.
     """
     images32, images64 = images[:N_IMAGES_32], images[:N_IMAGES_64]
     chance = Chance(torch.Generator().manual_seed(0), widen_init, images64)
     parent64 = in_dtype(parent, torch.float64)
-    stored = calibrate(parent, images32) if statistics is None else statistics
-    float32 = difference(in_dtype(parent, torch.float32), in_dtype(child, torch.float32), images32)
+    stored = calibrate(parent, images32, on_batch=on_batch) if statistics is None else statistics
+    float32 = difference(in_dtype(parent, torch.float32), in_dtype(child, torch.float32), images32, on_batch)
     *_, rebuilt = chain(parent64, morphisms, stored, chance)
-    float64 = difference(parent64, _network(rebuilt), images64)
+    float64 = difference(parent64, _network(rebuilt), images64, on_batch)
     remeasured = None
     if not float32 <= TOLERANCE_32:
-        remeasured = difference(parent64, in_dtype(child, torch.float64), images32)
+        remeasured = difference(parent64, in_dtype(child, torch.float64), images32, on_batch)
     holds = float64 <= TOLERANCE_64 and (remeasured is None or remeasured <= TOLERANCE_32)
     return Seal(
         float32=float32,
@@ -89,11 +98,11 @@ def measure_seal(
     )
 
 
-def difference(parent: Network, child: Network, images: Tensor) -> float:
+def difference(parent: Network, child: Network, images: Tensor, on_batch: Callable[[], None] | None = None) -> float:
     """max |delta logit| / max(1, max |logit of the parent|) in evaluation mode; infinite for a NaN."""
     delta, scale = 0.0, 1.0
     with exact_evaluation(parent, child):
-        for batch in torch.split(images, BATCH):
+        for batch in batches(images, on_batch):
             before, after = (network(placed_for(batch, network)) for network in (parent, child))
             worst = float((after.to(before) - before).abs().max())
             delta = max(delta, math.inf if math.isnan(worst) else worst)
