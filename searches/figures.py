@@ -31,9 +31,10 @@ def stair(accuracies: Sequence[float], *, width: int = 112, height: int = 30) ->
     low, high = min(accuracies), max(accuracies)
     span = max(high - low, MIN_GAIN)
     top, bottom = 4.0, height - 5.0
-    xs = [round(3 + (width - 8) * i / (len(accuracies) - 1), 1) for i in range(len(accuracies))]
+    step_width = (width - 8) / len(accuracies)
+    xs = [round(3 + step_width * i, 1) for i in range(len(accuracies) + 1)]
     ys = [round(bottom - (bottom - top) * (a - low) / span, 1) for a in accuracies]
-    line = f"M{xs[0]} {ys[0]}" + "".join(f"H{x}V{y}" for x, y in zip(xs[1:], ys[1:], strict=True))
+    line = f"M{xs[0]} {ys[0]}" + "".join(f"V{y}H{x}" for x, y in zip(xs[1:], ys, strict=True))
     return Stair(width, height, line, f"{line}V{height}H{xs[0]}Z", xs[-1], ys[-1])
 
 

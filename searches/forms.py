@@ -12,7 +12,8 @@ from django.core.exceptions import ValidationError
 
 from searches.figures import Bar, budget_bars
 from searches.models import DataSet
-from searches.nash.config import GROUPS, PRESETS, InvalidConfig, Preset, SearchConfig, preset_config, value_from_text
+from searches.nash.config import GROUPS, InvalidConfig, SearchConfig
+from searches.nash.presets import PRESETS, Preset, preset_config, value_from_text
 
 FIRST_PRESET = "demo"
 SETTINGS = {f.name: f for f in fields(SearchConfig) if f.metadata.get("group")}
@@ -75,7 +76,7 @@ class SearchForm(forms.Form):
         cleaned = super().clean() or {}
         dataset: DataSet | None = cleaned.get("dataset")
         values = {setting: _value(setting, cleaned.get(setting, "")) for setting in SETTINGS}
-        images = {"input_shape": dataset.input_shape, "n_classes": dataset.n_classes} if dataset else {}
+        images: dict[str, Any] = {"input_shape": dataset.input_shape, "n_classes": dataset.n_classes} if dataset else {}
         try:
             self.config = SearchConfig(**images, **values)
         except InvalidConfig as error:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from searches.models import Candidate, Search
@@ -22,8 +22,10 @@ def find_candidate(search: Search, kind: str, step: int, index: int) -> Candidat
 def find_architecture(request: HttpRequest, digest: str) -> Architecture:
     """Any candidate that has this architecture will do: equal digests are equal architectures."""
     rows = Candidate.objects.filter(search__in=visible_to(request.user), digest=digest)
-    candidate = rows.only("architecture").order_by("pk").first()
-    return Architecture.from_dict(get_object_or_404(rows.none()).architecture if candidate is None else candidate.architecture)
+    candidate = rows.only("architecture").first()
+    if candidate is None:
+        raise Http404(f"No network here has the architecture {digest}.")
+    return Architecture.from_dict(candidate.architecture)
 
 
 def width_of(request: HttpRequest, *, usual: int, least: int, most: int) -> int:

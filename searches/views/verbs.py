@@ -9,11 +9,8 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from searches import services, tasks
-from searches.models import Search
 from searches.services import Refused
 from searches.views.lookup import find_search
-
-Verb = Callable[[Search, HttpRequest], list[int]]
 
 
 @require_POST

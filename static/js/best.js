@@ -38,6 +38,7 @@ export class Best {
     const traces = [this.#line(decided, colour, "solid")];
     if (points.length > decided.length && decided.length) traces.push(this.#line([decided.at(-1), points.at(-1)], colour, "6px,4px", true));
     traces.push(this.#dots(points, colour));
+    if (points.length <= 7) traces.push(this.#values(points, colour));
     Plotly.react(this.#plot, traces, this.#layout(points, colour), CONFIG);
     const words = points.map((p) => `${this.#name(p)} ${percent(p.value)}`).join(", ");
     this.#plot.setAttribute("aria-label", `Best validation accuracy of each step: ${words || "none yet"}`);
@@ -56,15 +57,10 @@ export class Best {
   }
 
   #dots(points, colour) {
-    const labelled = points.length <= 7;
     return {
       x: points.map((p) => p.row),
       y: points.map((p) => 100 * p.value),
-      mode: labelled ? "markers+text" : "markers",
-      text: points.map((p) => (100 * p.value).toFixed(2)),
-      textposition: "top center",
-      textfont: { size: 13, color: colour.ink },
-      cliponaxis: false,
+      mode: "markers",
       customdata: points.map((p) => `${p.candidate.code}, ${this.#name(p)}: ${percent(p.value)}`),
       hovertemplate: "%{customdata}<extra></extra>",
       error_y: {
@@ -76,6 +72,14 @@ export class Best {
         color: points.map((p) => (p.decided ? colour.accent : colour.surface)),
         line: { width: points.map((p) => (p.decided ? 1.5 : 2)), color: points.map((p) => (p.decided ? colour.surface : colour.accent)) },
       },
+    };
+  }
+
+  /** The value over each whisker. */
+  #values(points, colour) {
+    return {
+      x: points.map((p) => p.row), y: points.map((p) => 100 * p.high), mode: "text", hoverinfo: "skip", cliponaxis: false,
+      text: points.map((p) => (100 * p.value).toFixed(2)), textposition: "top center", textfont: { size: 13, color: colour.ink },
     };
   }
 
@@ -92,7 +96,7 @@ export class Best {
       hoverlabel: { bgcolor: colour.surface, bordercolor: colour["line-strong"], font: { color: colour.ink } },
       xaxis: {
         ...axis(colour), range: [-0.35, last + 0.35], showgrid: false, fixedrange: true,
-        tickvals: rows, ticktext: rows.map((row) => (row === 0 ? "model_0" : `step ${row}`)), tickangle: 0,
+        tickmode: "array", tickvals: rows, ticktext: rows.map((row) => (row === 0 ? "model_0" : `step ${row}`)), tickangle: 0,
       },
       yaxis: { ...axis(colour), range: [bottom, Math.min(top, 100) + (top - bottom) * 0.12], nticks: 5, fixedrange: true },
       annotations: [caption("validation accuracy, %", 0, "left", 1, -38, 22, colour["ink-3"])],

@@ -13,6 +13,7 @@ const LABEL_GAP = 17; // px between two direct labels
 export class Curves {
   #store;
   #plot = byId("curves-plot");
+  #alone;
   #quantity = "accuracy";
   #off = new Set(); // places j, "parent", "rate" that are switched off
   #zoomed = false;
@@ -21,8 +22,10 @@ export class Curves {
   #draw = oncePerFrame(() => this.#layOut());
   #grow = oncePerFrame(() => this.#extend());
 
-  constructor(store) {
+  /** `alone`: one candidate's page, where the others of its step stand back. */
+  constructor(store, { alone = false } = {}) {
     this.#store = store;
+    this.#alone = alone;
     this.#layOut();
     store.listen((changed) => this.#hear(changed));
     onThemeChange(this.#draw);
@@ -120,10 +123,12 @@ export class Curves {
   #trace(candidate, { x, y }, colour, quantity) {
     const number = this.#number(candidate);
     const { token, dash, symbol } = SERIES[number - 1];
+    const on = this.#store.isPicked && candidate.id === this.#store.chosen.id;
     return {
+      opacity: this.#alone && !on ? 0.35 : 1,
       x, y, yaxis: "y2", hoverinfo: "none", name: candidate.code, meta: candidate.id, visible: !this.#off.has(candidate.index),
       mode: quantity === "loss" || x.length > 120 ? "lines" : "lines+markers",
-      line: { color: colour[token], width: 2, dash },
+      line: { color: colour[token], width: on ? 3.5 : 2, dash },
       marker: { symbol, size: 7, color: colour[token], line: { width: 1, color: colour.surface } },
     };
   }
@@ -142,7 +147,7 @@ export class Curves {
       },
       yaxis: {
         ...axis(colour), side: "right", range: [0, start * 1.04], showgrid: false, fixedrange: true,
-        tickvals: [0, start / 2, start], visible: !this.#off.has("rate"),
+        tickmode: "array", tickvals: [0, start / 2, start], visible: !this.#off.has("rate"),
       },
       yaxis2: { ...axis(colour), overlaying: "y", side: "left", range: this.#range(curves, row, quantity), nticks: 6, showgrid: true },
       annotations: this.#annotations(colour, row, curves, quantity),
@@ -225,8 +230,8 @@ export class Curves {
   #nowLabel({ candidate, number, x, y }, colour) {
     const right = x > 0.8 * candidate.epochs;
     return {
-      text: `<b>${candidate.code} now</b>`, x, y, xref: "x", yref: "y2", showarrow: false, xshift: right ? -14 : 14, yshift: -16,
-      xanchor: right ? "right" : "left", font: { size: 13, color: colour[SERIES[number - 1].token] },
+      text: `${candidate.code} now`, x, y, xref: "x", yref: "y2", showarrow: false, xshift: right ? -14 : 14, yshift: -18, bgcolor: colour.surface, borderpad: 1,
+      xanchor: right ? "right" : "left", font: { size: 13, weight: 600, color: colour[SERIES[number - 1].token] },
     };
   }
 
@@ -237,7 +242,7 @@ export class Curves {
       if (candidate.status === "running" || x.length < 2 || this.#off.has(candidate.index) || row.length > 12) return [];
       const value = quantity === "loss" ? y.at(-1).toFixed(3) : percent(y.at(-1) / 100, 1);
       const token = SERIES[this.#number(candidate) - 1].token;
-      return [{ x: x.at(-1), y: y.at(-1), text: `<b>${candidate.code}</b>  ${value}`, color: colour[token] }];
+      return [{ x: x.at(-1), y: y.at(-1), text: `${candidate.code}  ${value}`, color: colour[token] }];
     });
     const parent = this.#parent;
     if (parent?.val_accuracy != null && quantity === "accuracy" && !this.#off.has("parent")) {
@@ -245,7 +250,7 @@ export class Curves {
     }
     return apart(ends, this.#pixelsPerUnit(curves, row, quantity)).map((end) => ({
       ...end, xref: "x", yref: "y2", xanchor: "left", align: "left", ax: 40, showarrow: true, arrowhead: 0, arrowwidth: 1,
-      arrowcolor: colour["line-strong"], standoff: 5, font: { size: 13, color: end.color },
+      arrowcolor: colour["line-strong"], standoff: 5, font: { size: 13, weight: 600, color: end.color },
     }));
   }
 

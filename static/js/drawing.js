@@ -30,7 +30,7 @@ export class Network {
     const { chosen } = this.#store;
     if (!chosen) return;
     const parent = this.#store.parentOf(chosen);
-    setText(byId("network-h"), `Network ${chosen.code}`);
+    setText(byId("network-h"), chosen.kind === "final" ? "The final network" : `Network ${chosen.code}`);
     setText(byId("network-sub"), `${count(chosen.n_parameters)} parameters · ${short(chosen.n_macs)} MACs · ${this.#standing(chosen)}`);
     const link = byId("network-open");
     if (link) {
@@ -43,7 +43,7 @@ export class Network {
 
   #standing(candidate) {
     const store = this.#store;
-    if (candidate.kind === "final") return "the final network";
+    if (candidate.kind === "final") return "trained on training + validation set";
     if (candidate.id === store.leaderOf(store.rowOf(candidate))?.id) return candidate.step ? `leads step ${candidate.step}` : "pretrained";
     if (candidate.winner) return candidate.step ? `won step ${candidate.step}` : percent(candidate.val_accuracy);
     return candidate.val_accuracy === null ? STATUS_WORDS[candidate.status] : percent(candidate.val_accuracy);

@@ -30,6 +30,8 @@ export const axis = (colour) => ({
   tickcolor: colour["line-strong"],
   tickfont: { color: colour["ink-3"], size: 12 },
   zeroline: false,
+  showline: false,
+  tickmode: "auto",
   automargin: false,
 });
 

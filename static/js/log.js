@@ -5,11 +5,12 @@ import { clock, when } from "./format.js";
 
 const FIRST = 12; // lines before somebody asks for more
 const MORE = 50;
+const ROUTINE = new Set(["epoch", "seal"]); // told line by line only to who asks for everything
 const ICONS = { info: "info", decision: "flag", warning: "warn", error: "cross" };
 
 export class Log {
   #store;
-  #level = "all";
+  #level = "main";
   #shown = FIRST;
   #draw = oncePerFrame(() => this.#show());
 
@@ -20,9 +21,13 @@ export class Log {
   }
 
   #lines() {
-    const wanted = { all: null, decision: ["decision"], warning: ["warning", "error"] }[this.#level];
-    const lines = this.#store.log.filter((line) => line.words && (wanted === null || wanted.includes(line.level)));
-    return lines.reverse();
+    const wanted = {
+      main: (line) => !ROUTINE.has(line.kind) || line.level !== "info",
+      decision: (line) => line.level === "decision",
+      warning: (line) => line.level === "warning" || line.level === "error",
+      all: () => true,
+    }[this.#level];
+    return this.#store.log.filter((line) => line.words && wanted(line)).reverse();
   }
 
   #show() {
@@ -42,7 +47,7 @@ export class Log {
 
   #tools() {
     const bad = this.#store.log.filter((line) => line.level === "warning" || line.level === "error").length;
-    const options = [["all", "All"], ["decision", "Decisions"], ["warning", `Warnings ${bad}`]];
+    const options = [["main", "Main"], ["decision", "Decisions"], ["warning", `Warnings ${bad}`], ["all", "All"]];
     const tools = segmented("Level", options, this.#level, (level) => {
       this.#level = level;
       this.#show();

@@ -3,7 +3,7 @@
 import { byId, h, icon, oncePerFrame, s, setChildren } from "./dom.js";
 import { plural, scientific } from "./format.js";
 
-const [WIDTH, HEIGHT, FLOOR] = [376, 112, 84];
+const [WIDTH, HEIGHT, FLOOR] = [376, 124, 88];
 const [LEFT, RIGHT] = [30, 346]; // where 10^-9 and 10^-2 stand; a difference of 0 stands at the far left
 const [LOWEST, HIGHEST] = [-9, -2];
 
@@ -63,7 +63,7 @@ export class SealPanel {
       { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Largest difference of a logit against the parent, float32: ${label}` },
       s("rect", { class: "seal-ok", x: 0, y: 4, width: edge, height: FLOOR - 4 }),
       s("path", { class: "seal-limit", d: `M${edge} 4V${FLOOR}` }),
-      s("text", { class: "tick", x: edge - 6, y: 18, "text-anchor": "end" }, `limit ${scientific(10 ** limit)}`),
+      s("text", { class: "tick", x: edge + 7, y: 18 }, `limit ${scientific(10 ** limit)}`),
       s("path", { class: "axis-line", d: `M0 ${FLOOR}H${WIDTH}` }),
       ticks(),
       s("text", { class: "tick", x: WIDTH, y: HEIGHT - 1, "text-anchor": "end" }, "largest |Δ logit| of a child, float32"),
@@ -74,7 +74,7 @@ export class SealPanel {
   #pairs() {
     const { chosen } = this.#store;
     if (!chosen) return [];
-    if (!chosen.seal) return pair(chosen.code, chosen.kind === "pretrain" ? "the first network has no parent" : "not measured");
+    if (!chosen.seal) return pair(chosen.code, unmeasured(this.#store, chosen));
     const { float32, float64, tolerance64, holds } = chosen.seal;
     const verdict = h("span", { class: `badge ${holds ? "badge-good" : "badge-bad"}` }, icon(holds ? "check" : "cross"), holds ? "holds" : "broken");
     const value = (v) => (v === null || v === undefined ? "not measured" : scientific(v));
@@ -83,6 +83,11 @@ export class SealPanel {
       pair(`${chosen.code}, float64`, value(float64), h("span", { class: "muted" }, ` limit ${scientific(tolerance64)}`)),
     ];
   }
+}
+
+function unmeasured(store, candidate) {
+  if (candidate.kind === "pretrain") return "the first network has no parent";
+  return candidate.kind === "final" ? `no morphism: it goes on from ${store.parentOf(candidate)?.code ?? "its parent"}` : "not measured";
 }
 
 const size = (candidate) => candidate.seal.float32 ?? candidate.seal.float64;

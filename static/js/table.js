@@ -64,7 +64,7 @@ export class Table {
       h("td", { class: "plot", "aria-hidden": "true" }, scale && candidate.val_accuracy !== null ? plot(interval(candidate.val_accuracy, n), candidate, scale, band) : ""),
       h("td", { class: "num", "data-label": "Parameters" }, count(candidate.n_parameters)),
       h("td", { class: "num", "data-label": "MACs" }, short(candidate.n_macs)),
-      h("td", { class: "num", "data-label": "Seal, largest |Δ logit|" }, sealCell(candidate)),
+      h("td", { class: "num", "data-label": "Seal" }, sealCell(candidate)),
       h("td", { class: "num", "data-label": "Time" }, duration(candidate.seconds)),
     );
   }
@@ -123,7 +123,7 @@ function scaleOf(intervals) {
   if (intervals.length === 0) return null;
   const low = 100 * Math.min(...intervals.map((i) => i[0]));
   const high = 100 * Math.max(...intervals.map((i) => i[1]));
-  const unit = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((u) => (high - low) / u <= 5) ?? 25;
+  const unit = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((u) => (high - low) / u <= 4) ?? 25;
   return { low: Math.floor(low / unit) * unit, high: Math.ceil(high / unit) * unit, unit };
 }
 

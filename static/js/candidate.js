@@ -1,0 +1,118 @@
+// The page of one candidate: its state, its curve beside those of its step, its network against its parent, its record.
+
+import { byId, h, icon, oncePerFrame, setChildren, setText } from "./dom.js";
+import { announce } from "./announce.js";
+import { Curves } from "./curves.js";
+import { Network } from "./drawing.js";
+import { count, duration, percent, plusMinus, scientific, short } from "./format.js";
+import { goLive, openStore } from "./page.js";
+import { isParentSlot } from "./state.js";
+
+const store = openStore();
+store.choose(byId("search").dataset.candidate);
+const show = oncePerFrame(draw);
+let lostAt = null;
+
+function draw() {
+  const candidate = store.chosen;
+  state(candidate);
+  figures(candidate);
+  record(candidate);
+  offline();
+}
+
+function state(candidate) {
+  const epoch = Math.min(candidate.epochs, Math.floor(candidate.epoch) + 1);
+  const words = {
+    pending: ["Waits.", "It is trained when a worker is free."],
+    running: ["Trains.", `Epoch ${count(epoch)} of ${count(candidate.epochs)}${candidate.worker ? `, by ${candidate.worker}` : ""}.`],
+    done: [candidate.winner ? "Done, and won its step." : "Done.", ended(candidate)],
+    too_big: ["Too big for the device.", candidate.reason],
+    diverged: ["Diverged.", candidate.reason],
+    failed: ["Failed.", candidate.reason],
+    cancelled: ["Cancelled.", candidate.reason],
+  }[candidate.status];
+  const tone = { running: "running", done: "finished", pending: "waiting" }[candidate.status] ?? "failed";
+  const element = byId("candidate-state");
+  element.className = `state-words state-${tone}`;
+  setText(element.querySelector("strong"), words[0]);
+  setText(element.querySelector("[data-rest]"), words[1]);
+  setText(byId("candidate-what"), what(candidate));
+  const share = candidate.status === "done" ? 1 : candidate.epoch / candidate.epochs;
+  byId("candidate-bar").setAttribute("aria-valuenow", Math.floor(share * candidate.epochs));
+  byId("candidate-bar").querySelector(".cell-fill").style.transform = `scaleX(${Math.min(1, share).toFixed(3)})`;
+  document.title = `${candidate.status === "running" ? `${Math.floor(100 * share)}\u202f% · ` : ""}${candidate.code} · ${store.search.name}`;
+}
+
+const ended = (candidate) => {
+  if (candidate.test_accuracy !== null) return `${percent(1 - candidate.test_accuracy)} test error, ${duration(candidate.seconds)}.`;
+  return `${percent(candidate.val_accuracy)} validation accuracy, ${duration(candidate.seconds)}.`;
+};
+
+function what(candidate) {
+  if (candidate.kind === "pretrain") return "pretraining";
+  if (candidate.kind === "final") return "final training, on training + validation set";
+  return isParentSlot(candidate) ? `step ${candidate.step}, the parent trained again` : `step ${candidate.step}, child ${candidate.index}`;
+}
+
+function figures(candidate) {
+  const parent = store.parentOf(candidate);
+  const n = store.search.dataset.n_validation;
+  const known = candidate.val_accuracy !== null;
+  const final = candidate.kind === "final";
+  const gap = known && parent?.val_accuracy != null ? candidate.val_accuracy - parent.val_accuracy : null;
+  const value = final ? candidate.test_accuracy : candidate.val_accuracy;
+  const accuracy = value === null ? "–" : [percent(value), h("span", { class: "pm" }, ` ± ${(100 * plusMinus(value, final ? store.search.dataset.n_test : n)).toFixed(2)}`)];
+  const against = gap === null ? "" : `${gap < 0 ? "−" : "+"}${(100 * Math.abs(gap)).toFixed(2)} points to its parent ${parent.code}`;
+  setChildren(
+    byId("candidate-figures"),
+    figure(final ? "Test accuracy" : "Validation accuracy", accuracy, against),
+    figure("Parameters", count(candidate.n_parameters), parent ? `${count(parent.n_parameters)} before` : ""),
+    figure("MACs an image", short(candidate.n_macs), parent ? `${short(parent.n_macs)} before` : ""),
+    figure("Training time", duration(candidate.seconds), candidate.attempt > 1 ? `attempt ${candidate.attempt}` : ""),
+    figure("Images/s", candidate.images_per_second === null ? "–" : count(candidate.images_per_second), candidate.flops_per_second === null ? "" : `${short(candidate.flops_per_second)}FLOP/s`),
+  );
+}
+
+const figure = (label, value, hint) => h("div", null, h("dt", null, label), h("dd", { class: "big" }, value), h("dd", { class: "hint" }, hint));
+
+function record(candidate) {
+  const { seal } = candidate;
+  const pairs = [
+    ["Seal, float32", sealValue(seal, seal?.float32, seal?.tolerance32, seal?.n_images32)],
+    ["Seal, float64", sealValue(seal, seal?.float64, seal?.tolerance64, seal?.n_images64)],
+    ["Images/s", candidate.images_per_second === null ? "–" : count(candidate.images_per_second)],
+    ["FLOP/s achieved", candidate.flops_per_second === null ? "–" : `${short(candidate.flops_per_second)}FLOP/s`],
+    ["Peak memory", candidate.peak_memory_bytes === null ? "–" : `${count(candidate.peak_memory_bytes / 1e6)}\u202fMB`],
+    ["Threads", candidate.threads ?? "–"],
+    ["Numeric path", h("code", null, candidate.numeric_path || "–")],
+    ["Worker", candidate.worker || "–"],
+    ["Attempts", count(candidate.attempt)],
+    ["Digest", h("code", null, candidate.digest)],
+  ];
+  setChildren(byId("record-pairs"), pairs.map(([term, value]) => h("div", null, h("dt", null, term), h("dd", { class: "num" }, value))));
+}
+
+function sealValue(seal, value, limit, images) {
+  if (!seal || value === null || value === undefined) return "not measured";
+  const holds = value <= limit;
+  const verdict = h("span", { class: `badge ${holds ? "badge-good" : "badge-bad"}` }, icon(holds ? "check" : "cross"), holds ? "holds" : "broken");
+  return [scientific(value), h("span", { class: "muted" }, ` limit ${scientific(limit)}, ${count(images)} images `), verdict];
+}
+
+function offline() {
+  const seconds = lostAt === null ? 0 : (performance.now() - lostAt) / 1000;
+  byId("offline").hidden = seconds < 2;
+  if (lostAt !== null) setText(byId("offline-words"), `Not connected for ${duration(seconds)}. The training goes on; this page catches up by itself.`);
+}
+
+draw();
+new Network(store);
+new Curves(store, { alone: true });
+store.listen(show);
+setInterval(show, 1000);
+announce(store);
+goLive(store, (connected) => {
+  lostAt = connected ? null : (lostAt ?? performance.now());
+  show();
+});

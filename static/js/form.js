@@ -1,0 +1,86 @@
+// The launch form: a preset fills the fields, the epoch budget adds up while somebody types.
+
+import { byId, h, setText } from "./dom.js";
+import { count } from "./format.js";
+
+const form = byId("launch");
+const field = (name) => form.elements.namedItem(name);
+
+/** The whole number in a field, thousands commas allowed; null for anything else. */
+function number(name) {
+  const text = field(name).value.replace(/[\s,_]/g, "");
+  return /^\d+$/.test(text) ? Number(text) : null;
+}
+
+// ------------------------------------------------------------------ the budget
+
+function add() {
+  const [pre, steps, neigh, each, final] = ["epoch_pretrain", "n_steps", "n_neigh", "epoch_neigh", "epoch_final"].map(number);
+  const product = steps === null || neigh === null || each === null ? null : steps * neigh * each;
+  const total = pre === null || product === null || final === null ? null : pre + product + final;
+  const shown = (value) => (value === null ? "–" : count(value));
+  for (const element of document.querySelectorAll("[data-epochs]")) setText(element, shown(total));
+  const sums = {
+    pre: shown(pre),
+    steps: shown(product),
+    final: shown(final),
+    product: product === null ? "n_steps × n_neigh × epoch_neigh" : `${count(steps)} × ${count(neigh)} × ${count(each)}`,
+    trainings: product === null ? "–" : count(2 + steps * neigh),
+  };
+  for (const [name, text] of Object.entries(sums)) setText(form.querySelector(`[data-sum="${name}"]`), text);
+  if (total !== null) bar(pre, steps, neigh * each, final);
+}
+
+function bar(pre, steps, stepEpochs, final) {
+  const cell = (part, epochs) => {
+    const element = h("span", { class: `part-${part}` });
+    element.style.flexGrow = epochs;
+    return element;
+  };
+  const middle = steps > 60 ? [cell("step", steps * stepEpochs)] : Array.from({ length: steps }, () => cell("step", stepEpochs));
+  byId("cost-bar").replaceChildren(cell("pre", pre), ...middle, cell("final", final));
+}
+
+// ------------------------------------------------------------------ presets and data sets
+
+let named = field("name").value; // the name that a preset gave; somebody's own is left alone
+
+function take(radio) {
+  const settings = JSON.parse(byId(`settings-${radio.value}`).textContent);
+  for (const [name, value] of Object.entries(settings)) fill(name, value);
+  const dataset = [...field("dataset").options].find((option) => option.dataset.name === radio.dataset.dataset);
+  if (dataset) field("dataset").value = dataset.value;
+  rename();
+  tell();
+  add();
+}
+
+function fill(name, value) {
+  const target = field(name);
+  if (Array.isArray(value)) for (const box of form.querySelectorAll(`input[name="${name}"]`)) box.checked = value.includes(box.value);
+  else if (target.type === "checkbox") target.checked = value;
+  else target.value = value;
+}
+
+function rename() {
+  const radio = form.querySelector('input[name="preset"]:checked');
+  if (!radio || field("name").value !== named) return;
+  named = `${radio.dataset.title}, seed ${field("seed").value || 0}`;
+  field("name").value = named;
+}
+
+/** What the data set is, and what an empty field means for it. */
+function tell() {
+  const about = field("dataset").selectedOptions[0]?.dataset;
+  setText(byId("dataset-words"), about?.words ?? "No data set is there yet.");
+  field("n_validation").placeholder = about ? count(Math.floor(Number(about.train) / 5)) : "";
+  field("padding").placeholder = about ? String(Math.floor(Number(about.side) / 8)) : "";
+}
+
+for (const radio of form.querySelectorAll('input[name="preset"]')) radio.addEventListener("change", () => take(radio));
+field("seed").addEventListener("input", rename);
+field("dataset").addEventListener("change", tell);
+form.addEventListener("input", add);
+byId("mistakes")?.focus();
+tell();
+add();

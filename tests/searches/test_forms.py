@@ -1,0 +1,97 @@
+"""The launch form: generated from SearchConfig, errors beside the field, nothing lost on the way to a config."""
+
+from dataclasses import fields
+
+import pytest
+
+from searches.forms import SETTINGS, SearchForm
+from searches.nash.config import SearchConfig
+from searches.nash.presets import PRESETS, preset_config
+from tests.searches.rows import make_dataset
+
+pytestmark = pytest.mark.django_db
+
+
+def filled(preset: str = "demo", **changes):
+    """What a browser posts for a preset's card, with some fields changed."""
+    card = next(card for card in SearchForm().cards if card.preset.name == preset)
+    data = {name: value for name, value in card.settings.items() if value is not False}
+    return {**data, "preset": preset, "name": "Mine", "dataset": str(make_dataset().pk), **changes}
+
+
+def test_every_setting_of_the_engine_has_a_field_but_those_of_the_data_set():
+    form = SearchForm()
+    assert set(SETTINGS) == {f.name for f in fields(SearchConfig)} - {"input_shape", "n_classes"}
+    assert set(SETTINGS) <= set(form.fields)
+    shown = [field.name for group in form.groups for field in group.fields]
+    assert sorted(shown) == sorted(SETTINGS)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_preset_sent_back_untouched_is_that_preset(preset):
+    form = SearchForm(filled(preset, max_channels="256"))
+    assert form.is_valid(), form.errors
+    wanted = preset_config(preset, input_shape=(1, 8, 8), n_classes=10, max_channels=256)
+    assert form.config == wanted
+
+
+def test_the_data_set_says_shape_and_classes():
+    make_dataset("leaves", input_channels=3, height=64, width=64, n_classes=7)
+    leaves = make_dataset("leaves")
+    form = SearchForm(filled(dataset=str(leaves.pk)))
+    assert form.is_valid(), form.errors
+    assert form.config.input_shape == (3, 64, 64)
+    assert form.config.n_classes == 7
+
+
+def test_numbers_are_read_as_people_write_them():
+    form = SearchForm(filled(max_parameters="20 M", max_macs="1.5G", calibration_images="1,000", channels="16 , 16,16"))
+    assert form.is_valid(), form.errors
+    assert form.config.max_parameters == 20_000_000
+    assert form.config.max_macs == 1_500_000_000
+    assert form.config.calibration_images == 1000
+    assert form.config.channels == (16, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"lambda_end": "0.1"}, "lambda_end", "0.1 is above lambda_start (0.05)"),
+        ({"lambda_start": "0,05"}, "lambda_start", "'0,05' is not a number"),
+        ({"n_steps": "many"}, "n_steps", "'many' is not a whole number"),
+        ({"n_steps": ""}, "n_steps", "is not a whole number"),
+        ({"n_neigh": "0"}, "n_neigh", "outside the allowed range"),
+        ({"kernels": []}, "kernels", "at least one"),
+        ({"n_validation": "1497"}, "n_validation", "none would be left to train on"),
+        ({"max_parameters": "10"}, "max_parameters", "below model_0's own size"),
+        ({"name": " "}, "name", "required"),
+    ],
+)
+def test_a_mistake_is_said_beside_its_field(changes, field, words):
+    form = SearchForm(filled(**changes))
+    assert not form.is_valid()
+    assert [bound.name for bound, _ in form.mistakes] == [field]
+    assert words in form.errors[field][0]
+
+
+def test_several_mistakes_are_said_at_once():
+    form = SearchForm(filled(n_steps="x", lambda_end="9", n_neigh="-1"))
+    assert not form.is_valid()
+    assert {bound.name for bound, _ in form.mistakes} >= {"n_steps", "n_neigh"}
+
+
+def test_an_open_choice_stays_open():
+    form = SearchForm(filled(n_validation="", padding="", flip=""))
+    assert form.is_valid(), form.errors
+    assert (form.config.n_validation, form.config.padding, form.config.flip) == (None, None, None)
+    form = SearchForm(filled(flip="no"))
+    assert form.is_valid()
+    assert form.config.flip is False
+
+
+def test_a_card_shows_the_shape_of_its_budget():
+    card = next(card for card in SearchForm().cards if card.preset.name == "paper-5")
+    assert card.epochs == 800
+    assert [bar.part for bar in card.bars] == ["pre", *["step"] * 5, "final"]
+    first_step, final = card.bars[1], card.bars[-1]
+    assert first_step.width / final.width == pytest.approx(136 / 100, rel=0.01)
