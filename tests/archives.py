@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from searches.nash.imagefolder import BadArchive, convert
 
 Files = dict[str, bytes]
 
@@ -143,3 +146,27 @@ def png_header(width: int, height: int) -> bytes:
     for kind, body in ((b"IHDR", head), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")):
         chunks += struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body))
     return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def arrays(target: Path) -> tuple[np.ndarray, ...]:
+    """images, labels, test images and test labels of an imported set."""
+    return tuple(np.load(target / f"{part}.npy") for part in ("images", "labels", "test_images", "test_labels"))
+
+
+def imported(tmp_path: Path, files: dict[str, bytes], **options: object) -> tuple[dict, tuple[np.ndarray, ...]]:
+    """meta and arrays of the files, imported as a zip."""
+    target = tmp_path / "data" / "set"
+    meta = convert(write_zip(tmp_path / "set.zip", files), target, name="set", **options)
+    return meta, arrays(target)
+
+
+def refusal(path: Path, **options: object) -> str:
+    """The sentence that refuses the archive; asserts that nothing is left of it."""
+    data = path.parent / "data"
+    with pytest.raises(BadArchive) as caught:
+        convert(path, data / "set", name="set", **options)
+    assert list(data.iterdir()) == []
+    sentence = str(caught.value)
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    return sentence

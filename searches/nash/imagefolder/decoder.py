@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import sys
 from typing import BinaryIO
 
@@ -29,4 +30,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 if __name__ == "__main__":
     private = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that a library prints may get between the answers
-    serve(sys.stdin.buffer, private)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
+    try:
+        serve(sys.stdin.buffer, private)
+    except BrokenPipeError:
+        os._exit(1)  # the parent is gone
