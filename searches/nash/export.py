@@ -139,7 +139,7 @@ def _read_model(read: Callable[[str, int], bytes]) -> Network:
     try:
         architecture = Architecture.from_dict(json.loads(read(ARCHITECTURE, MAX_ARCHITECTURE_BYTES)))
         needed = sum(t.numel() * 8 for t in _expected(architecture).values())
-    except (InvalidArchitecture, ValueError, RecursionError) as error:
+    except (InvalidArchitecture, ValueError, OverflowError, RecursionError) as error:
         raise DamagedModel(f"{ARCHITECTURE}: {error}") from error
     return network_of(architecture, read(WEIGHTS, needed + MAX_HEADER_BYTES))
 

@@ -11,6 +11,7 @@ Map = tuple[int, ...] | None
 OPERATIONS = ("input", "conv", "max_pool", "concat", "mix", "linear")
 BLOCK_KERNELS = (3, 5)
 PROJECTION_KERNEL = 1
+MAX_MAPPED_CHANNELS = 2**16
 N_INPUTS = {"input": 0, "conv": 1, "max_pool": 1, "mix": 2, "linear": 1}
 
 
@@ -70,7 +71,7 @@ class Node:
                 maps=maps or ((None, None) if op == "mix" else ()),
                 pool=bool(d.get("pool", False)),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InvalidArchitecture(f"node {d!r}: {error!r}; give at least name and op") from error
 
 
@@ -85,4 +86,6 @@ def _runs(channel_map: tuple[int, ...]) -> list[list[int]]:
 
 
 def _unruns(runs: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    if sum(abs(int(length)) for _, length in runs) > MAX_MAPPED_CHANNELS:
+        raise ValueError(f"a map of more than {MAX_MAPPED_CHANNELS} channels")  # a file must not choose our memory
     return tuple(int(first) + k for first, length in runs for k in range(int(length)))

@@ -296,6 +296,24 @@ def test_a_damaged_or_hostile_zip_is_refused_with_one_clear_message(exported, ch
         Network.load(rezipped(exported, **changed))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: next(n for n in d["nodes"] if "maps" in n).update(maps=[[[0, 10**12]], None]),
+        lambda d: next(n for n in d["nodes"] if "maps" in n).update(maps=[[[0, 60_000]] * 10**5, None]),
+        lambda d: d["nodes"][1].update(channels=10**7),
+        lambda d: d["nodes"][1].update(channels=float("inf")),
+        lambda d: d["nodes"][1].update(name="__class__"),
+        lambda d: d.update(input_shape=[3, 8, float("inf")]),
+    ],
+)
+def test_an_architecture_that_asks_for_too_much_is_refused_before_memory_is_taken(exported, change):
+    described = json.loads((unpacked(exported) / "architecture.json").read_text())
+    change(described)
+    with pytest.raises(DamagedModel, match=r"json|safetensors"):
+        Network.load(rezipped(exported, architecture_json=json.dumps(described).encode()))
+
+
 def test_a_truncated_zip_and_something_else_are_refused(exported, tmp_path):
     (tmp_path / "cut.zip").write_bytes(exported.read_bytes()[:-100])
     (tmp_path / "text.zip").write_text("not a zip")
