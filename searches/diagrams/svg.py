@@ -1,0 +1,151 @@
+"""SVG as text: elements from escaped values, rounded orthogonal lines, and how wide a text comes out.
+
+Classes and presentation attributes only, so that a drawing stands under a policy without inline styles.
+Numbers have at most one decimal, so that equal drawings are equal bytes on every machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape as _escape
+
+Point = tuple[float, float]
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def escape(text: object) -> str:
+    """Text that is safe between tags and inside quotes; characters that XML forbids become U+FFFD."""
+    return _escape(_NOT_XML.sub("\ufffd", str(text)), quote=True)
+
+
+def number(value: float) -> str:
+    """A coordinate with at most one decimal: 12, 12.5; never -0."""
+    text = f"{value:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text
+
+
+def element(tag: str, *children: str, **attributes: object) -> str:
+    """An element; children are markup as it is, attributes are escaped and None leaves one out.
+
+    A trailing underscore is dropped from an attribute's name (class_), others become hyphens.
+    """
+    parts = [tag]
+    for name, value in attributes.items():
+        if value is None:
+            continue
+        shown = number(value) if isinstance(value, float) else escape(value)
+        parts.append(f'{name.rstrip("_").replace("_", "-")}="{shown}"')
+    opened = " ".join(parts)
+    return f"<{opened}>{''.join(children)}</{tag}>" if children else f"<{opened}/>"
+
+
+def group(*children: str, **attributes: object) -> str:
+    return element("g", *children, **attributes)
+
+
+def text(x: float, y: float, content: str, class_: str = "", anchor: str = "start") -> str:
+    """A line of text; y is the baseline, anchor "start", "middle" or "end"."""
+    return element(
+        "text",
+        escape(content),
+        x=float(x),
+        y=float(y),
+        class_=class_ or None,
+        text_anchor=None if anchor == "start" else anchor,
+    )
+
+
+def rect(x: float, y: float, width: float, height: float, class_: str, rx: float | None = None) -> str:
+    return element(
+        "rect",
+        class_=class_,
+        x=float(x),
+        y=float(y),
+        width=float(width),
+        height=float(height),
+        rx=None if rx is None else float(rx),
+    )
+
+
+def path(d: str, class_: str, **attributes: object) -> str:
+    return element("path", class_=class_, d=d, **attributes)
+
+
+def document(width: float, height: float, children: Iterable[str], **attributes: object) -> str:
+    """A whole drawing, laid out for `width` x `height` px. Without aria_label it is hidden from readers."""
+    named = attributes.get("aria_label")
+    if not named:
+        attributes |= {"aria_label": None, "aria_hidden": "true", "role": None}
+    return element(
+        "svg",
+        *children,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {number(width)} {number(height)}",
+        width=float(width),
+        height=float(height),
+        **attributes,
+    )
+
+
+def polyline(points: Sequence[Point], radius: float = 10.0, offset: float = 0.0) -> str:
+    """Path data of an orthogonal line with round corners, moved sideways by `offset` px.
+
+    Two lines of opposite offset are the double line of a concatenation, on any ground.
+    """
+    corners = _without_repeats(points)
+    directions = [_direction(a, b) for a, b in zip(corners, corners[1:], strict=False)]
+    moved = _moved(corners, directions, offset)
+    out = [f"M{number(moved[0][0])} {number(moved[0][1])}"]
+    for i in range(1, len(moved) - 1):
+        (dx, dy), (ex, ey) = directions[i - 1], directions[i]
+        x, y = moved[i]
+        room = min(_length(corners[i - 1], corners[i]), _length(corners[i], corners[i + 1])) / 2
+        r = max(0.0, min(radius, room) - offset * (dx * ey - dy * ex))
+        out.append(f"L{number(x - dx * r)} {number(y - dy * r)}")
+        out.append(f"Q{number(x)} {number(y)} {number(x + ex * r)} {number(y + ey * r)}")
+    out.append(f"L{number(moved[-1][0])} {number(moved[-1][1])}")
+    return "".join(out)
+
+
+def _without_repeats(points: Sequence[Point]) -> list[Point]:
+    kept: list[Point] = []
+    for point in points:
+        if not kept or _length(kept[-1], point) > 0:
+            kept.append(point)
+    return kept
+
+
+def _length(a: Point, b: Point) -> float:
+    return abs(a[0] - b[0]) + abs(a[1] - b[1])
+
+
+def _direction(a: Point, b: Point) -> Point:
+    return (b[0] > a[0]) - (b[0] < a[0]), (b[1] > a[1]) - (b[1] < a[1])
+
+
+def _moved(corners: Sequence[Point], directions: Sequence[Point], offset: float) -> list[Point]:
+    moved: list[Point] = []
+    for i, (x, y) in enumerate(corners):
+        meeting = {d for d in (directions[max(0, i - 1)], directions[min(i, len(directions) - 1)])}
+        moved.append((x - offset * sum(d[1] for d in meeting), y + offset * sum(d[0] for d in meeting)))
+    return moved
+
+
+_NARROW, _WIDE = "fijlrtI.,:;·|()[]' \u00a0", "mwMW%@×→←+−"
+
+
+def text_width(content: str, size: float = 12.0, *, bold: bool = False) -> float:
+    """About how many px a line takes, from the wide end of the fonts in use (DejaVu, Verdana)."""
+    ems = 0.0
+    for character in content:
+        if character == "\u202f":
+            ems += 0.2
+        elif character in _NARROW:
+            ems += 0.37
+        elif character in _WIDE:
+            ems += 0.9
+        else:
+            ems += 0.64
+    return ems * size * (1.1 if bold else 1.0)
