@@ -89,6 +89,12 @@ def test_an_archive_inside_the_archive_is_refused(tmp_path):
     assert "holds another archive ('train/cat/inner.ZIP')" in zipped(tmp_path, FILES | {"train/cat/inner.ZIP": b"PK"})
 
 
+def test_a_tar_that_ends_with_a_zip_is_no_zip(tmp_path):
+    inner = write_zip(tmp_path / "inner", FILES).read_bytes()
+    path = write_tar(tmp_path / "set.tar", FILES | {"train/cat/inner.zip": inner})
+    assert "holds another archive ('train/cat/inner.zip')" in refusal(path)
+
+
 def test_a_zip_that_would_unpack_to_a_thousand_times_its_size_is_refused(tmp_path):
     sentence = zipped(tmp_path, FILES | {"train/cat/zeros.png": bytes(200 * 2**20)})
     assert "would unpack to 200 MB from 0.2 MB" in sentence

@@ -46,14 +46,14 @@ def open_source(path: Path, scratch: Path) -> tuple[Source, Listing]:
         raise BadArchive(f"There is no file or folder {shown(str(path))}.")
     try:
         with path.open("rb") as file:
-            start = file.read(2)
-        if start == b"\x1f\x8b":
+            start = file.read(tarfile.BLOCKSIZE)
+        if start.startswith(b"\x1f\x8b"):
             plain = _gunzip(path, scratch / "unpacked.tar")
             return Source("tar", plain), _list_tar(plain, path.name)
+        if start[257:262] == b"ustar":  # before zip: a tar may end with a zip
+            return Source("tar", path), _list_tar(path, path.name)
         if zipfile.is_zipfile(path):
             return Source("zip", path), _list_zip(path)
-        if tarfile.is_tarfile(path):
-            return Source("tar", path), _list_tar(path, path.name)
     except DAMAGED as error:
         raise BadArchive(f"{path.name} is damaged or cut short: {error}.") from error
     raise BadArchive(f"{path.name} is neither a zip, a tar, a tar.gz nor a folder, or it is cut short.")
