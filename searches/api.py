@@ -1,0 +1,108 @@
+"""The API: searches, one as a snapshot, and its event log from a cursor. For who is signed in."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import NinjaAPI, Schema
+from ninja.security import SessionAuth
+from pydantic import Field
+
+from searches import selectors
+from searches.models import Search
+
+PAGE = 100
+MAX_PAGE = 1000
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+FromZero = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class SearchAPI(NinjaAPI):
+    """Answers who is not signed in with 401 instead of the login page that a person would get."""
+
+    @property
+    def urls(self) -> Any:
+        patterns, app, namespace = super().urls
+        for pattern in patterns:
+            if callable(callback := getattr(pattern, "callback", None)):
+                callback.login_required = False
+        return patterns, app, namespace
+
+
+api = SearchAPI(
+    title="NASH",
+    version="1",
+    description="Neural architecture searches: their state, and the log of all that happened in them.",
+    auth=SessionAuth(),
+    docs_url=None,  # its page loads scripts from elsewhere; /api/v1/openapi.json describes the same
+)
+
+
+class SearchLine(Schema):
+    """A search in the list."""
+
+    uuid: UUID
+    name: str
+    status: str
+    reason: str
+    dataset: str
+    preset: str
+    seq: int
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+
+
+class SearchLines(Schema):
+    searches: list[SearchLine]
+    total: int
+
+
+class EventFrame(Schema):
+    """One event: its number, the sentence of the log, and what changed as parts of the snapshot."""
+
+    seq: int
+    at: datetime
+    kind: str
+    level: str
+    words: str
+    payload: dict[str, Any]
+
+
+class EventFrames(Schema):
+    events: list[EventFrame]
+    seq: int
+    """Number of the search's newest event: more is to be fetched while the last of `events` is below it."""
+
+
+@api.get("searches", response=SearchLines, summary="Searches, the newest first")
+def list_searches(request: HttpRequest, limit: Limit = PAGE, offset: FromZero = 0) -> dict[str, Any]:
+    visible = selectors.visible_to(request.user)
+    page = visible.select_related("dataset").order_by("-created", "-pk")[offset : offset + limit]
+    lines = [
+        {**selectors.search_fields(s), "dataset": s.dataset.name, "preset": s.preset, "seq": s.seq} for s in page
+    ]
+    return {"searches": lines, "total": visible.count()}
+
+
+@api.get("searches/{uuid}", response=dict[str, Any], summary="One search, all that its page shows")
+def show_search(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
+    return selectors.snapshot(_visible(request, uuid))
+
+
+@api.get("searches/{uuid}/events", response=EventFrames, summary="Its events after a number, oldest first")
+def list_events(
+    request: HttpRequest,
+    uuid: UUID,
+    after: FromZero = 0,
+    limit: Limit = MAX_PAGE,
+) -> dict[str, Any]:
+    search = _visible(request, uuid)
+    events = selectors.events_after(search, after, limit)
+    return {"events": [selectors.event_frame(event) for event in events], "seq": search.seq}
+
+
+def _visible(request: HttpRequest, uuid: UUID) -> Search:
+    return get_object_or_404(selectors.visible_to(request.user), uuid=uuid)
