@@ -1,7 +1,7 @@
 """`manage.py demo`: the site with a small search on handwritten digits, followed in the terminal."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int | None, workers: str, **options: Any) -> None:
         told_to_end = ends_when_told()
-        progress = Progress(self.stdout._out, is_terminal=is_terminal())
+        progress = Progress(cast(TextIO, self.stdout._out), is_terminal=is_terminal())
         try:
             with running_site(host, port, worker_count(workers), progress.say, told_to_end) as site:
                 search = _demo_search(site, progress, told_to_end)

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -72,7 +72,7 @@ class Command(BaseCommand):
     def _wait(self, search: Search, *, quiet: bool) -> None:
         """Follow to the end. With --json what is followed goes to stderr, so that stdout holds JSON alone."""
         out = self.stderr if quiet else self.stdout
-        progress = Progress(out._out, is_terminal=is_terminal() and not quiet)
+        progress = Progress(cast(TextIO, out._out), is_terminal=is_terminal() and not quiet)
         told_to_end = ends_when_told()
         for _ in follow(search, progress, told_to_end=told_to_end):
             pass
