@@ -17,6 +17,7 @@ N_CLASSES_SHOWN = 20
 
 class Command(BaseCommand):
     help = "Import an image folder or archive as a data set, or list the data sets."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="import | list")
