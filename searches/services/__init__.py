@@ -13,6 +13,7 @@ from searches.services.control import (
 )
 from searches.services.launch import Launched, create_search
 from searches.services.leases import (
+    IS_TO_BE_HAD,
     Lease,
     LeaseLost,
     UnfitWorker,
@@ -29,6 +30,7 @@ from searches.services.results import MadeFile, Result, end_candidate, finish, r
 from searches.services.workers import WorkerIdentity, forget_dead_workers, warn_once, worker_beat, worker_left
 
 __all__ = [
+    "IS_TO_BE_HAD",
     "VERBS",
     "Launched",
     "Lease",

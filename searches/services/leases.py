@@ -24,6 +24,8 @@ from searches.services.events import append, candidate_of, lock_search
 
 MAX_FAILURES = 4
 LEASE_IS_DEAD = Q(lease_expires__lt=Now()) | Q(lease_expires=None)
+IS_TO_BE_HAD = Q(status=Candidate.Status.PENDING) | (Q(status=Candidate.Status.RUNNING) & LEASE_IS_DEAD)
+"""What a claim may take."""
 
 
 class LeaseLost(Exception):
@@ -66,7 +68,7 @@ def claim(candidate_id: int, *, worker: str, threads: int, numeric_path: str, da
             return None
         _check_fit(search, candidate, threads, numeric_path, dataset_digest)
         taken = Candidate.objects.filter(
-            Q(status=Candidate.Status.PENDING) | (Q(status=Candidate.Status.RUNNING) & LEASE_IS_DEAD),
+            IS_TO_BE_HAD,
             pk=candidate_id,
             attempt=candidate.attempt,
         ).update(

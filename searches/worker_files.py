@@ -1,0 +1,169 @@
+"""A candidate's files as a worker reads and writes them: parent's weights and statistics, checkpoints, the result.
+
+Files are written whole or not at all, before the rows that name them. Names carry the attempt, so that a late
+holder of a lost lease overwrites nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from searches import selectors, services
+from searches.models import Artifact, Candidate, DataSet
+
+if TYPE_CHECKING:
+    from searches.nash.checkpoints import State
+    from searches.nash.data import ImageSet
+    from searches.nash.inheritance import Statistics
+    from searches.nash.network import Network
+    from searches.nash.runner import Trained
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINTS_KEPT = 2
+STATISTICS = "statistics.safetensors"
+
+
+class DamagedFile(Exception):
+    """A file whose row says that it holds something else."""
+
+
+def load_images(dataset: DataSet) -> ImageSet:
+    """The images of a data set, mapped into memory; the last one stays open in this process."""
+    return _images(Path(settings.NASH_DATA_DIR) / "datasets" / dataset.name, dataset.digest)
+
+
+@lru_cache(maxsize=1)
+def _images(folder: Path, digest: str) -> ImageSet:
+    from searches.nash.data import read_imageset
+
+    return read_imageset(folder)
+
+
+def load_parent(candidate: Candidate) -> Network | None:
+    """The network that a candidate starts from; None for model_0. Raises DamagedFile, OSError."""
+    from searches.nash.architecture import Architecture
+    from searches.nash.export import network_of
+
+    parent = candidate.parent
+    if parent is None:
+        return None
+    artifact = parent.artifacts.get(format=Artifact.Format.WEIGHTS)
+    content = selectors.artifact_path(artifact).read_bytes()
+    if hashlib.sha256(content).hexdigest() != artifact.sha256:
+        raise DamagedFile(f"{artifact.file}: its sha256 is not that of the weights of {parent.code}")
+    return network_of(Architecture.from_dict(parent.architecture), content)
+
+
+def load_statistics(candidate: Candidate, parent: Network, images: ImageSet, device: str) -> Statistics:
+    """BatchNorm statistics of the parent's blocks: computed by the first child that needs them, then read."""
+    from safetensors.torch import load_file, save
+
+    from searches.nash.export import write_atomically
+    from searches.nash.runner import statistics_of
+
+    assert candidate.parent is not None
+    candidate.parent.search = candidate.search
+    path = selectors.candidate_folder(candidate.parent) / STATISTICS
+    if not path.exists():
+        computed = statistics_of(parent, candidate.search.search_config, images, device=device)
+        tensors = {
+            f"{block}.{name}": tensor.contiguous()
+            for block, pair in computed.items()
+            for name, tensor in zip(("mean", "variance"), pair, strict=True)
+        }
+        write_atomically(path, save(tensors))
+    stored = load_file(path)
+    blocks = dict.fromkeys(name.rpartition(".")[0] for name in stored)
+    return {block: (stored[f"{block}.mean"], stored[f"{block}.variance"]) for block in blocks}
+
+
+def write_checkpoint(candidate: Candidate, attempt: int, state: State) -> str:
+    """Put a training's state on disk; returns the file's name below the data folder."""
+    from searches.nash import checkpoints
+
+    folder = selectors.candidate_folder(candidate)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"checkpoint-{attempt}-{state['epoch']}.pt"
+    checkpoints.write_checkpoint(path, state, attempt=attempt)
+    return path.relative_to(settings.NASH_DATA_DIR).as_posix()
+
+
+def newest_checkpoint(candidate: Candidate) -> tuple[str, State] | None:
+    """The newest checkpoint that is whole: its name below the data folder, and the state; None without one."""
+    from searches.nash.checkpoints import DamagedCheckpoint, read_checkpoint
+
+    for path in selectors.checkpoint_paths(selectors.candidate_folder(candidate)):
+        try:
+            return path.relative_to(settings.NASH_DATA_DIR).as_posix(), read_checkpoint(path)
+        except DamagedCheckpoint as error:
+            logger.warning("%s; the one before it is used", error)
+    return None
+
+
+def prune_checkpoints(candidate: Candidate, *, keep: int = CHECKPOINTS_KEPT) -> None:
+    for path in selectors.checkpoint_paths(selectors.candidate_folder(candidate))[keep:]:
+        path.unlink(missing_ok=True)
+
+
+def write_result(candidate: Candidate, attempt: int, trained: Trained, images: ImageSet) -> list[services.MadeFile]:
+    """Weights; of a final training also the model zip and the softmax outputs on the test set."""
+    from searches.nash.export import export_model, save_weights, write_atomically
+
+    folder = selectors.candidate_folder(candidate)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    weights = save_weights(trained.network, folder / f"weights-{attempt}.safetensors")
+    made = [_made(Artifact.Format.WEIGHTS, weights)]
+    if trained.test_softmax is not None:
+        softmax = folder / f"test-softmax-{attempt}.npy"
+        write_atomically(softmax, _npy(trained.test_softmax))
+        made.append(_made(Artifact.Format.TEST_SOFTMAX, softmax))
+    if candidate.kind == Candidate.Kind.FINAL:
+        info = _model_info(candidate, trained, images)
+        zip_file = export_model(trained.network, folder / f"model-{attempt}.zip", info=info)
+        made.append(_made(Artifact.Format.MODEL_ZIP, zip_file))
+    return made
+
+
+def _npy(array: Any) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _made(kind: Artifact.Format, path: Path) -> services.MadeFile:
+    with path.open("rb") as file:
+        return services.MadeFile(kind, path, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
+
+
+def _model_info(candidate: Candidate, trained: Trained, images: ImageSet) -> dict[str, Any]:
+    """What the downloaded model says of itself."""
+    return {
+        "name": candidate.search.name,
+        "dataset": images.name,
+        "classes": list(images.classes),
+        "test_accuracy": trained.test_accuracy,
+        "lineage": _lineage(candidate),
+        "settings": candidate.search.config,
+    }
+
+
+def _lineage(candidate: Candidate) -> list[str]:
+    """From model_0 to the final training: what each was made by, and how good it was."""
+    lines = []
+    link: Candidate | None = candidate
+    while link is not None:
+        made_by = "; ".join(m.words() for m in link.morphism_list())
+        accuracy = "" if link.val_accuracy is None else f", {100 * link.val_accuracy:.2f} % validation accuracy"
+        lines.append(f"{link.code}{f': {made_by}' if made_by else ''}{accuracy}")
+        link = link.parent
+    return lines[::-1]
