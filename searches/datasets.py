@@ -75,7 +75,7 @@ def check_name(name: str) -> None:
             f"{name!r} cannot be a data set's name; use letters, digits, - and _, at most {MAX_NAME},"
             " such as my-images."
         )
-    taken = [DIGITS, *DataSet.objects.values_list("name", flat=True)]
+    taken = sorted({DIGITS, *DataSet.objects.values_list("name", flat=True)})
     if name.lower() in (other.lower() for other in taken):  # some file systems do not tell A from a
         raise BadName(f"A data set {name!r} exists already; choose another name (taken: {', '.join(taken)}).")
 

@@ -129,7 +129,7 @@ def test_the_service_loads_neither_torch_nor_scikit_learn_nor_pillow():
 
 def test_the_command_imports_and_says_what_it_did(pets):
     lines = run("import", "pets", pets, "--no-flip", "--size", "12").splitlines()
-    assert lines[0].startswith("pets.zip: 12 of 16 images, ")
+    assert lines[0] == "pets.zip: 12 of 16 images"
     assert lines[1].startswith("pets: 12 training and 4 test images of 12 x 12 px, colour, not to be flipped; ")
     assert lines[2] == "2 classes (training + test images): cat (6 + 2), dog (6 + 2)."
     assert lines[3].startswith("Brought to 12 x 12 px")

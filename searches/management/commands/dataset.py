@@ -13,6 +13,7 @@ from searches.models import DataSet
 from searches.nash.imagefolder import BadArchive
 
 N_CLASSES_SHOWN = 20
+RATE_SECONDS = 0.5  # before, a rate says nothing
 
 
 class Command(BaseCommand):
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         start = time.monotonic()
         try:
             pk = datasets.import_dataset(
-                name, path, size=size, flips=not no_flip, report=_reporter(progress, path.name, start)
+                name, path, size=size, flips=not no_flip, report=_reporter(progress, path.name)
             )
         except (BadArchive, ValueError) as error:
             raise CommandError(str(error)) from error
@@ -64,10 +65,16 @@ class Command(BaseCommand):
             self.stdout.write(line.rstrip())
 
 
-def _reporter(progress: Progress, source: str, start: float) -> Callable[[int, int], None]:
+def _reporter(progress: Progress, source: str) -> Callable[[int, int], None]:
+    first: list[tuple[float, int]] = []
+
     def report(done: int, total: int) -> None:
-        rate = done / max(time.monotonic() - start, 1e-9)
-        progress.show(f"{source}: {done:,} of {total:,} images, {rate:,.0f} images/s")
+        if not first:  # listing the archive is no decoding
+            first.append((time.monotonic(), done))
+        since, n_before = first[0]
+        seconds = time.monotonic() - since
+        rate = f", {(done - n_before) / seconds:,.0f} images/s" if seconds > RATE_SECONDS else ""
+        progress.show(f"{source}: {done:,} of {total:,} images{rate}")
 
     return report
 
