@@ -76,9 +76,10 @@ class SearchForm(forms.Form):
         cleaned = super().clean() or {}
         dataset: DataSet | None = cleaned.get("dataset")
         values = {setting: _value(setting, cleaned.get(setting, "")) for setting in SETTINGS}
-        images: dict[str, Any] = {"input_shape": dataset.input_shape, "n_classes": dataset.n_classes} if dataset else {}
+        if dataset:
+            values |= {"input_shape": dataset.input_shape, "n_classes": dataset.n_classes}
         try:
-            self.config = SearchConfig(**images, **values)
+            self.config = SearchConfig(**values)
         except InvalidConfig as error:
             for name, message in error.errors.items():
                 self.add_error(name if name in self.fields else "dataset", _sentence(message))

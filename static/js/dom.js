@@ -37,6 +37,14 @@ export function setChildren(element, ...children) {
   if (element.innerHTML !== fresh.innerHTML) element.replaceChildren(...fresh.childNodes);
 }
 
+/** Replaces children and puts the focus back on the button that had it. */
+export function replaceKeepingFocus(parent, ...children) {
+  const buttons = () => [...parent.querySelectorAll("button")];
+  const place = parent.contains(document.activeElement) ? buttons().indexOf(document.activeElement) : -1;
+  parent.replaceChildren(...children);
+  if (place >= 0) buttons()[place]?.focus();
+}
+
 /** The computed value of a colour token, resolved for the theme on show. */
 export function colours(...tokens) {
   const probe = h("span", { hidden: true });

@@ -1,6 +1,6 @@
 // The event log in words, newest first.
 
-import { byId, h, icon, oncePerFrame, segmented } from "./dom.js";
+import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented } from "./dom.js";
 import { clock, when } from "./format.js";
 
 const FIRST = 12; // lines before somebody asks for more
@@ -52,9 +52,7 @@ export class Log {
       this.#level = level;
       this.#show();
     });
-    const held = byId("log-tools").contains(document.activeElement);
-    byId("log-tools").replaceChildren(tools);
-    if (held) tools.querySelector("[aria-pressed=true]").focus();
+    replaceKeepingFocus(byId("log-tools"), tools);
   }
 
   #line(line) {

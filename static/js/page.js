@@ -5,7 +5,9 @@ import { Channel } from "./socket.js";
 import { Store } from "./state.js";
 
 export function openStore() {
-  return new Store(JSON.parse(byId("snapshot").textContent));
+  const store = new Store(JSON.parse(byId("snapshot").textContent));
+  globalThis.nash = store; // for the console: what the page knows
+  return store;
 }
 
 export function goLive(store, onChange) {

@@ -19,7 +19,7 @@ export class Result {
     byId("result").hidden = !over;
     byId("progress").hidden = over;
     if (!over) return;
-    const final = this.#store.row(this.#store.nSteps + 1)[0];
+    const { final } = this.#store;
     const winner = final ? this.#store.parentOf(final) : null;
     const n = search.dataset.n_test;
     const [low, high] = interval(search.test_accuracy, n);

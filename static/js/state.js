@@ -109,13 +109,23 @@ export class Store {
     return this.all.reduce((latest, candidate) => Math.max(latest, this.rowOf(candidate)), 0);
   }
 
+  /** model_best after a row that is decided; after the pretraining there is only model_0. */
   winnerOf(row) {
-    return this.row(row).find((candidate) => candidate.winner) ?? null;
+    return this.row(row).find((c) => c.winner || (c.kind === "pretrain" && c.status === "done")) ?? null;
   }
 
-  /** The decided best: the winner of the last decided row. */
+  /** The winner of the last decided step: what the search stands at by validation accuracy. */
   get best() {
-    return this.search.best === null ? null : (this.candidates.get(this.search.best) ?? null);
+    for (let row = Math.min(this.openRow, this.nSteps); row >= 0; row -= 1) {
+      const winner = this.winnerOf(row);
+      if (winner) return winner;
+    }
+    return null;
+  }
+
+  /** The final training, once it is planned. */
+  get final() {
+    return this.row(this.nSteps + 1)[0] ?? null;
   }
 
   /** Who leads a row that is still open: the highest validation accuracy so far, or null. */
@@ -134,7 +144,8 @@ export class Store {
   /** The network that tree, curves, drawing and seal speak about. */
   get chosen() {
     const picked = this.#chosen === null ? null : this.byCode(this.#chosen);
-    return picked ?? this.best ?? this.all[0] ?? null;
+    const final = this.final?.status === "done" ? this.final : null;
+    return picked ?? final ?? this.best ?? this.all[0] ?? null;
   }
 
   get isPicked() {

@@ -1,6 +1,6 @@
 // The candidates of the step on show: morphisms, accuracy with its interval, size, seal, time.
 
-import { byId, h, icon, oncePerFrame, segmented, setText } from "./dom.js";
+import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented, setText } from "./dom.js";
 import { count, duration, interval, percent, plusMinus, scientific, short } from "./format.js";
 import { isParentSlot } from "./state.js";
 import { STATUS_WORDS, morphismWords } from "./words.js";
@@ -38,9 +38,7 @@ export class Table {
     const name = (row) => (row === 0 ? "Pre" : row > nSteps ? "Final" : `${openRow < 8 ? "Step " : ""}${row}`);
     const rowsThere = Array.from({ length: openRow + 1 }, (_, row) => [row, name(row)]);
     const tools = segmented("Step", rowsThere, step, (row) => this.#store.showStep(row));
-    const held = byId("children-tools").contains(document.activeElement);
-    byId("children-tools").replaceChildren(rowsThere.length > 1 ? tools : "");
-    if (held) byId("children-tools").querySelector("[aria-pressed=true]")?.focus();
+    replaceKeepingFocus(byId("children-tools"), rowsThere.length > 1 ? tools : "");
   }
 
   #sub(rows) {

@@ -46,9 +46,9 @@ function trains(who, running, where = "") {
 function stepWords(row, running) {
   const ended = row.filter(hasEnded).length;
   const done = `${ended} of ${plural(row.length, "candidate")} ended`;
-  if (running.length === 0) return `${done}; the next waits for a worker.`;
+  if (running.length === 0) return ended ? `${done}; the next waits for a worker.` : `${plural(row.length, "candidate")} wait for a worker.`;
   const waiting = row.filter((c) => c.status === "pending");
-  const next = waiting.length === 1 && isParentSlot(waiting[0]) ? "; then the parent" : `; ${done}`;
+  const next = waiting.length === 1 && isParentSlot(waiting[0]) ? "; then the parent" : ended ? `; ${done}` : "";
   if (running.length > 1) return `${list(running.map(name))} train${next}.`;
   return `${name(running[0])[0].toUpperCase()}${name(running[0]).slice(1)} trains, ${epochWords(running[0])}${next}.`;
 }
@@ -80,7 +80,7 @@ function failedWords(store, reason) {
 
 function finishedWords(store) {
   const { test_accuracy: accuracy, seconds_spent: seconds } = store.search;
-  const final = store.row(store.nSteps + 1)[0];
+  const { final } = store;
   const strong = accuracy === null ? "Finished." : `Finished: ${percent(1 - accuracy)} test error.`;
   const size = final ? `${count(final.n_parameters)} parameters, ` : "";
   return { tone: "finished", strong, rest: `${size}${duration(seconds)}. The model is ready to download.` };

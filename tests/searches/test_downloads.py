@@ -51,7 +51,12 @@ async def test_the_model_arrives_whole_and_named_after_its_search(browser, searc
 
 @pytest.mark.parametrize(
     ("asked", "start", "stop"),
-    [("bytes=0-99", 0, 100), ("bytes=300000-", 300_000, 700_000), ("bytes=-5", 699_995, 700_000), ("bytes=9-9999999", 9, 700_000)],
+    [
+        ("bytes=0-99", 0, 100),
+        ("bytes=300000-", 300_000, 700_000),
+        ("bytes=-5", 699_995, 700_000),
+        ("bytes=9-9999999", 9, 700_000),
+    ],
 )
 async def test_a_broken_download_goes_on_where_it_broke(browser, search, asked, start, stop):
     answer, body = await fetch(browser, search, range=asked)

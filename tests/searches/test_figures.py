@@ -1,5 +1,6 @@
 """Small figures: geometry that says what the numbers say."""
 
+import itertools
 import re
 
 from searches.figures import budget_bars, share, stair
@@ -36,7 +37,7 @@ def test_bars_fill_the_width_in_the_proportion_of_their_epochs():
     bars = budget_bars(preset_config("small"), width=240)
     assert len(bars) == 5
     assert bars[-1].x + bars[-1].width == 240
-    assert all(left.x + left.width < right.x for left, right in zip(bars, bars[1:], strict=False))
+    assert all(left.x + left.width < right.x for left, right in itertools.pairwise(bars))
 
 
 def test_a_bar_is_never_more_than_full():

@@ -45,7 +45,8 @@ def test_the_data_set_says_shape_and_classes():
 
 
 def test_numbers_are_read_as_people_write_them():
-    form = SearchForm(filled(max_parameters="20 M", max_macs="1.5G", calibration_images="1,000", channels="16 , 16,16"))
+    written = {"max_parameters": "20 M", "max_macs": "1.5G", "calibration_images": "1,000", "channels": "16 , 16,16"}
+    form = SearchForm(filled(**written))
     assert form.is_valid(), form.errors
     assert form.config.max_parameters == 20_000_000
     assert form.config.max_macs == 1_500_000_000

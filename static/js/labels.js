@@ -1,0 +1,78 @@
+// Words inside the chart of learning curves: captions, labels at the ends of the curves, "now" at the open ones.
+
+import { caption } from "./figure.js";
+import { about, percent } from "./format.js";
+import { SERIES } from "./series.js";
+
+const GAP = 17; // px between two labels at the ends
+export const MARGIN = { wide: { l: 44, r: 164, t: 34, b: 42 }, narrow: { l: 34, r: 44, t: 34, b: 42 } };
+
+/** All annotations of a view: {wide, quantity, row, curves, numbers, off, parent, zoom, images} (see curves.js). */
+export function annotations(view, colour) {
+  const { row, curves, off, wide } = view;
+  const shown = row.map((candidate, i) => ({ candidate, number: view.numbers[i], ...curves[i] })).filter((c) => !off.has(c.candidate.index));
+  const notes = captions(view, colour["ink-3"]);
+  if (curves.every((c) => c.x.length < 2)) notes.push(firstPoint(view, colour["ink-3"]));
+  for (const each of openEnds(shown)) notes.push(nowLabel(each, colour));
+  return wide ? [...notes, ...endLabels(view, shown, colour)] : notes;
+}
+
+/** The candidates that train and have a point: where their curves end for now. */
+export const openEnds = (shown) => shown.filter((c) => c.candidate.status === "running" && c.x.length > 0);
+
+function captions({ quantity, off, wide }, ink) {
+  const left = -(wide ? MARGIN.wide : MARGIN.narrow).l;
+  const notes = [
+    caption(quantity === "loss" ? "training loss" : "validation accuracy, %", 0, "left", 1, left, 22, ink),
+    caption("epochs of this training", 1, "right", 0, 0, -34, ink),
+  ];
+  if (!off.has("rate")) notes.push(caption("learning rate", 1, wide ? "left" : "right", 1, wide ? 8 : 40, 22, ink));
+  return notes;
+}
+
+function firstPoint({ row, images }, color) {
+  const running = row.find((c) => c.status === "running");
+  const speed = running?.images_per_second;
+  const seconds = speed ? (images * (1 - (running.epoch % 1))) / speed : null;
+  const soon = seconds === null ? "" : seconds < 90 ? `, in about ${Math.max(1, Math.round(seconds))}\u202fs` : `, in ${about(seconds)}`;
+  const text = running ? `The first point comes at the end of epoch 1${soon}` : "The curves begin when the training begins";
+  return { text, x: 0.5, y: 0.5, xref: "paper", yref: "paper", showarrow: false, font: { size: 13, color } };
+}
+
+function nowLabel({ candidate, number, x, y }, colour) {
+  const right = x.at(-1) > 0.8 * candidate.epochs;
+  return {
+    text: `${candidate.code} now`, x: x.at(-1), y: y.at(-1), xref: "x", yref: "y2", showarrow: false,
+    xshift: right ? -14 : 14, yshift: -18, xanchor: right ? "right" : "left", bgcolor: colour.surface, borderpad: 1,
+    font: { size: 13, weight: 600, color: colour[SERIES[number - 1].token] },
+  };
+}
+
+/** Labels at the ends of the curves, moved apart, with thin lines that lead to them. */
+function endLabels({ row, quantity, parent, off, pixelsPerUnit }, shown, colour) {
+  if (row.length > 12) return [];
+  const ended = shown.filter((c) => c.candidate.status !== "running" && c.x.length > 1);
+  const ends = ended.map(({ candidate, number, x, y }) => ({
+    x: x.at(-1), y: y.at(-1), color: colour[SERIES[number - 1].token],
+    text: `${candidate.code}  ${quantity === "loss" ? y.at(-1).toFixed(3) : percent(y.at(-1) / 100, 1)}`,
+  }));
+  if (parent && quantity === "accuracy" && !off.has("parent")) {
+    ends.push({ x: row[0].epochs, y: 100 * parent.val_accuracy, text: "parent", color: colour["ink-2"] });
+  }
+  return apart(ends, pixelsPerUnit).map(({ color, ...end }) => ({
+    ...end, xref: "x", yref: "y2", xanchor: "left", align: "left", ax: 52, showarrow: true, arrowhead: 0, arrowwidth: 1,
+    arrowcolor: colour["line-strong"], standoff: 5, font: { size: 13, weight: 600, color },
+  }));
+}
+
+/** Gives every end an `ay` so that labels stand at least GAP px apart, in the order of their values. */
+function apart(ends, pixelsPerUnit) {
+  let lowest = -Infinity;
+  return [...ends]
+    .sort((a, b) => b.y - a.y)
+    .map((end) => {
+      const wanted = -end.y * pixelsPerUnit;
+      lowest = Math.max(wanted, lowest + GAP);
+      return { ...end, ay: lowest - wanted };
+    });
+}

@@ -1,0 +1,95 @@
+"""Chromium against a real site. A test fails if the console has a word to say or the policy is violated."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.browser.site import Site
+
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
+ACCOUNT = {"username": "ada", "password": "engine-of-1843"}
+TINY = {"n_steps": 1, "n_neigh": 2, "epoch_pretrain": 2, "epoch_neigh": 2, "epoch_final": 2}
+expect.set_options(timeout=15_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("site") / "data")
+    yield site
+    site.end()
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, site: Site) -> Any:
+    """The cookies of the first account, made by the one-time link."""
+    context = browser.new_context(base_url=site.address)
+    page = context.new_page()
+    page.goto(site.link)
+    page.get_by_label("Username").fill(ACCOUNT["username"])
+    page.get_by_label("Password", exact=True).fill(ACCOUNT["password"])
+    page.get_by_label("Password confirmation").fill(ACCOUNT["password"])
+    page.get_by_role("button", name="Create the account and sign in").click()
+    expect(page.get_by_role("heading", name="Searches", exact=True)).to_be_visible()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: Site, signed_in: Any) -> Iterator[Callable[..., Page]]:
+    """open_page(path, **context options): a page of somebody signed in, whose complaints are collected."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def opened(path: str = "/", **options: Any) -> Page:
+        context = browser.new_context(base_url=site.address, **{"storage_state": signed_in, **options})
+        contexts.append(context)
+        page = context.new_page()
+        watch(page, complaints)
+        page.goto(path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def watch(page: Page, complaints: list[str]) -> None:
+    """Collect what the console says, errors of scripts, and violations of the content security policy."""
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation', (e) => console.error('policy: ' + e.violatedDirective))"
+    )
+
+
+def launch(page: Page, name: str, **settings: Any) -> str:
+    """Launch a search by the form, with the digits; returns its uuid."""
+    page.goto("/searches/new/?preset=demo")
+    page.get_by_label("Name").fill(name)
+    for setting, value in {**TINY, **settings}.items():
+        page.locator(f"[name={setting}]").fill(str(value))
+    page.get_by_role("button", name="Start the search").first.click()
+    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+    return page.url.rstrip("/").rpartition("/")[2]

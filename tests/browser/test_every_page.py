@@ -1,0 +1,62 @@
+"""What holds on every page: both themes, both widths, no sideways scroll, keyboard, errors in the page's style."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_watching import finished  # noqa: F401  (a fixture)
+
+PAGES = ["/", "/searches/new/", "/searches/{uuid}/", "/searches/{uuid}/neighbour-1-1/", "/nowhere/"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("width", [390, 768, 1200, 1440])
+def test_no_page_scrolls_sideways(open_page, finished, path, width):  # noqa: F811
+    if path == "/nowhere/":
+        pytest.skip("a 404 is a line in the console")
+    page = open_page(path.format(uuid=finished), viewport={"width": width, "height": 900}, color_scheme="dark")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def background(page: Page) -> str:
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_the_theme_follows_the_system_until_one_is_chosen(open_page):
+    page = open_page("/", color_scheme="dark")
+    dark = background(page)
+    page.emulate_media(color_scheme="light")
+    light = background(page)
+    assert dark != light
+    page.get_by_role("button", name="Theme: system").click()
+    page.emulate_media(color_scheme="dark")
+    assert background(page) == light
+    page.get_by_role("button", name="Theme: light").click()
+    page.emulate_media(color_scheme="light")
+    page.reload()
+    assert background(page) == dark  # kept, and set before the first paint: a blocking script in <head>
+    first_script = page.locator("head script").first
+    assert first_script.get_attribute("defer") is None
+    assert first_script.get_attribute("type") is None
+
+
+def test_the_skip_link_is_the_first_stop_and_leads_to_the_content(open_page):
+    page = open_page("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_pausing_says_what_will_happen_first(open_page, finished):  # noqa: F811
+    page = open_page("/")
+    from tests.browser.conftest import launch
+
+    launch(page, "To be stopped", n_steps=5)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("dialog")).to_contain_text("no final model and no test error")
+    page.get_by_role("button", name="Leave it").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop for good").click()
+    expect(page.locator("#state")).to_contain_text("topped by ada")

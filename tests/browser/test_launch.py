@@ -1,0 +1,61 @@
+"""From the form to the model: a mistake first, then a search watched to its end without a reload."""
+
+import zipfile
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import TINY, launch
+from tests.browser.site import Site, wait_until
+
+
+def test_a_mistake_is_shown_and_mended_and_the_budget_adds_up(open_page):
+    page = open_page("/searches/new/?preset=small")
+    expect(page.locator("[data-epochs]").first).to_have_text("37")
+    page.get_by_text("Paper, 8 steps").click()
+    expect(page.locator("[data-epochs]").first).to_have_text("1,208")
+    page.get_by_text("First try").click()
+    page.locator("[name=n_steps]").fill("4")
+    expect(page.locator("[data-sum=product]")).to_have_text("4 × 4 × 6")
+    page.locator("[name=lambda_end]").fill("0.1")
+    page.get_by_role("button", name="Start the search").first.click()
+    expect(page.locator("#mistakes")).to_be_focused()
+    expect(page.locator("#mistakes")).to_contain_text("One value needs mending")
+    page.get_by_role("link", name="lambda_end: 0.1 is above").click()
+    expect(page.locator("#id_lambda_end")).to_be_focused()
+    expect(page.locator("#id_lambda_end")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("[name=n_steps]")).to_have_value("4")
+
+
+def test_a_search_is_watched_to_its_end_and_its_model_taken_away(open_page, site: Site, tmp_path: Path):
+    page = open_page()
+    uuid = launch(page, "Watched")
+    page.evaluate("window.neverReloaded = true")
+    page.get_by_text("Finished:").wait_for(timeout=180_000)
+    assert page.evaluate("window.neverReloaded")
+    expect(page.locator("#result-error")).to_contain_text("%")
+    expect(page.locator("#log-list")).to_contain_text("Search finished")
+    expect(page.locator("#tree [role=treeitem]")).to_have_count(1 + TINY["n_neigh"] + 1)
+    assert drawn_points(page) == accuracies(site, uuid)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the model").click()
+    path = tmp_path / "model.zip"
+    download.value.save_as(path)
+    assert {"model.safetensors", "architecture.json", "model.py"} <= set(zipfile.ZipFile(path).namelist())
+
+
+def drawn_points(page) -> list[list[float]]:
+    """Validation accuracies in the chart of step 1, child after child, epoch 0 left out."""
+    page.locator("#overview [data-row='1']").click()
+    expect(page.locator("#curves-h")).to_have_text("Learning curves, step 1")
+    script = """() => document.getElementById('curves-plot').data.filter((trace) => trace.meta)
+        .map((trace) => [...trace.y].filter((_, i) => trace.x[i] > 0).map((y) => Number((y / 100).toFixed(6))))"""
+    return wait_until(lambda: page.evaluate(script), "the curves of step 1")
+
+
+def accuracies(site: Site, uuid: str) -> list[list[float]]:
+    query = """SELECT c.id FROM searches_candidate c JOIN searches_search s ON s.id = c.search_id
+               WHERE s.uuid = ? AND c.kind = 'neighbour' ORDER BY c."index" """
+    points = site.candidate_points(uuid)
+    ids = [str(row[0]) for row in site.rows(query, uuid.replace("-", ""))]
+    return [[value for step, value in points[i] if value is not None and step > 0] for i in ids]

@@ -1,0 +1,67 @@
+"""The search page while things happen to it: choosing, reloading, silence, a web server that dies."""
+
+import os
+import re
+import signal
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import launch
+from tests.browser.site import Site, wait_until
+
+
+@pytest.fixture(scope="session")
+def finished(browser, site: Site, signed_in) -> str:
+    """The uuid of a search that has ended."""
+    page = browser.new_context(base_url=site.address, storage_state=signed_in).new_page()
+    uuid = launch(page, "Ended")
+    page.get_by_text("Finished:").wait_for(timeout=180_000)
+    page.context.close()
+    return uuid
+
+
+def test_the_tree_is_walked_by_keyboard_and_the_address_follows(open_page, finished):
+    page = open_page(f"/searches/{finished}/?node=1.1")
+    node = page.locator("#tree .is-chosen")
+    expect(page.locator("#network-h")).to_have_text("Network 1.1")
+    expect(page.locator("#tree [tabindex='0']")).to_have_count(1)
+    node.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#network-h")).to_have_text("Network 1.2")
+    expect(page).to_have_url(re.compile(r"\?node=1\.2$"))
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#network-h")).to_have_text("Network model_0")
+    expect(page.locator("#curves-h")).to_have_text("Learning curve, pretraining")
+    page.reload()
+    expect(page.locator("#network-h")).to_have_text("Network model_0")
+    page.locator("#tree .is-chosen").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#candidate-h")).to_have_text("model_0")
+
+
+def test_a_silent_worker_is_noticed_by_the_page_itself(open_page, finished):
+    page = open_page("/")
+    page.route_web_socket(re.compile("/ws/"), lambda socket: None)  # connected, and not a word comes
+    page.clock.install()
+    page.goto(f"/searches/{finished}/")
+    page.evaluate("document.getElementById('beat').hidden = false")
+    page.clock.run_for(5_000)
+    expect(page.locator("#beat-words")).to_contain_text("heartbeat")
+    page.clock.run_for(40_000)
+    expect(page.locator("#beat-words")).to_contain_text(re.compile(r"no worker for|not connected"))
+
+
+def test_the_page_catches_up_by_itself_after_the_web_server_died(browser, site: Site, signed_in):
+    context = browser.new_context(base_url=site.address, storage_state=signed_in)
+    page = context.new_page()
+    uuid = launch(page, "Interrupted", n_neigh=3)
+    expect(page.locator("#state")).to_contain_text(re.compile("trains"), timeout=60_000)
+    os.kill(site.web_process(), signal.SIGKILL)
+    expect(page.locator("#offline")).to_be_visible(timeout=20_000)
+    expect(page.locator("#offline")).to_contain_text("The search goes on")
+    page.get_by_text("Finished:").wait_for(timeout=180_000)
+    expect(page.locator("#offline")).to_be_hidden()
+    held = "() => Object.fromEntries([...nash.points].map(([id, rows]) => [id, rows.map((r) => [r[0], r[4]])]))"
+    wait_until(lambda: page.evaluate(held) == site.candidate_points(uuid), "the page holds every point once")
+    context.close()
