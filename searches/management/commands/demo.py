@@ -31,13 +31,19 @@ class Command(BaseCommand):
         try:
             with running_site(host, port, worker_count(workers), progress.say, told_to_end) as site:
                 search = _demo_search(site, progress, told_to_end)
-                while not told_to_end() and not options["exit"]:
-                    site.poll()
-                    pause()
+                if not options["exit"]:
+                    progress.say("Ctrl-C ends the site.")
+                    _keep_alive(site, told_to_end)
         except (CannotStart, TooManyDeaths) as error:
             raise CommandError(str(error)) from error
         if search.status != Search.Status.FINISHED:
             raise SystemExit(1)
+
+
+def _keep_alive(site: Site, told_to_end: Callable[[], bool]) -> None:
+    while not told_to_end():
+        site.poll()
+        pause()
 
 
 def _demo_search(site: Site, progress: Progress, told_to_end: Callable[[], bool]) -> Search:
@@ -52,5 +58,5 @@ def _demo_search(site: Site, progress: Progress, told_to_end: Callable[[], bool]
         site.poll()
     for line in result_lines(search):
         progress.say(line)
-    progress.say(f"Its page: {page}\nCtrl-C ends the site.")
+    progress.say(f"Its page: {page}")
     return search
