@@ -147,6 +147,8 @@ def end(
             closed = {**columns, "lease_expires": None, "ended": Now()}
             if not rows.filter(pk=candidate_id).update(**closed):
                 raise LeaseLost(f"candidate {candidate_id}: paused, stopped or taken over before its end")
+            if following.winner is not None:
+                _crown(search, following.winner)
             candidate = candidate_of(search, candidate_id)
             write(candidate)
             _say_ended(search, candidate)
@@ -185,40 +187,28 @@ def _next(search_id: int, candidate_id: int, status: str, val_accuracy: float | 
     )
 
 
+def _crown(search: Search, outcome: Outcome) -> None:
+    """Mark model_best of a step that is decided."""
+    kind, step, index = outcome.job.key
+    search.candidates.filter(kind=kind, step=step, index=index).update(is_winner=True)
+
+
 def _say_ended(search: Search, candidate: Candidate) -> None:
     done = candidate.status == Candidate.Status.DONE
+    is_first_best = candidate.kind == Candidate.Kind.PRETRAIN and candidate.is_winner
     append(
         search,
         "candidate_ended",
         sentences.ended(candidate),
         level=Event.Level.INFO if done else Event.Level.WARNING,
-        search_part=progress_fields(search),
+        search_part={**progress_fields(search), **({"best": candidate.pk} if is_first_best else {})},
         candidates=[candidate_state(candidate)],
     )
 
 
-def _move_on(search: Search, following: _Next) -> list[int]:
-    if following.winner is not None:
-        _crown(search, following.winner)
-    if following.jobs:
-        return _open(search, following.jobs)
-    if following.failed:
-        what = "pretraining" if following.decided == 0 else f"step {following.decided}"
-        what = "the final training" if following.decided is None else what
-        _close(search, Search.Status.FAILED, f"no candidate of {what} survived; its table says why each ended")
-    else:
-        _close(search, Search.Status.FINISHED, "")
-    return []
-
-
-def _crown(search: Search, outcome: Outcome) -> None:
-    """Mark model_best of a step that is decided."""
-    kind, step, index = outcome.job.key
-    search.candidates.filter(kind=kind, step=step, index=index).update(is_winner=True)
-    if not step:
-        return
+def _say_decided(search: Search, step: int) -> None:
     ranked = sorted(
-        search.candidates.filter(kind=kind, step=step, status=Candidate.Status.DONE),
+        search.candidates.filter(kind=Candidate.Kind.NEIGHBOUR, step=step, status=Candidate.Status.DONE),
         key=lambda c: (c.is_winner, c.val_accuracy or 0.0),
         reverse=True,
     )
@@ -230,6 +220,20 @@ def _crown(search: Search, outcome: Outcome) -> None:
         search_part={"best": ranked[0].pk},
         candidates=[{"id": ranked[0].pk, "winner": True}],
     )
+
+
+def _move_on(search: Search, following: _Next) -> list[int]:
+    if following.winner is not None and following.decided:
+        _say_decided(search, following.decided)
+    if following.jobs:
+        return _open(search, following.jobs)
+    if following.failed:
+        what = "pretraining" if following.decided == 0 else f"step {following.decided}"
+        what = "the final training" if following.decided is None else what
+        _close(search, Search.Status.FAILED, f"no candidate of {what} survived; its table says why each ended")
+    else:
+        _close(search, Search.Status.FINISHED, "")
+    return []
 
 
 def _open(search: Search, jobs: Sequence[Job]) -> list[int]:

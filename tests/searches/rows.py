@@ -65,7 +65,7 @@ def train(candidate: Candidate) -> list[int]:
     lease = leased(candidate)
     if candidate.kind == "final":
         return services.finish(lease, result(None, test_accuracy=0.9, correct=None))
-    return services.finish(lease, result(ACCURACIES[candidate.code]))
+    return services.finish(lease, result(ACCURACIES.get(candidate.code, 0.4)))
 
 
 def run_to(search: Search, code: str) -> Candidate:
