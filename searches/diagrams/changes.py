@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
-from searches.diagrams.words import side_words
+from searches.diagrams.words import counted, side_words
 from searches.nash.architecture import Architecture
 from searches.nash.morphisms import Change, Morphism
 
@@ -76,6 +76,6 @@ def _shape(change: Change, name: str) -> str:
 def _way(change: Change) -> str:
     nodes = [change.architecture.node(name) for name in change.added]
     pools = sum(node.op == "max_pool" for node in nodes)
-    way = [f"{pools} max-pool{'s' if pools > 1 else ''}"] if pools else []
+    way = [counted(pools, "max-pool")] if pools else []
     way += [f"a 1×1 projection to {node.channels}" for node in nodes if node.op == "conv"]
     return f", through {' and '.join(way)}" if way else ""

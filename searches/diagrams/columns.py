@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from searches.diagrams.fitting import Column, fitted, join_end, source_end, shared_widths
+from searches.diagrams.fitting import Column, fitted, join_end, shared_widths, source_end
 from searches.diagrams.lanes import OUTSIDE, Leg, leaving, packed, with_lanes, with_ports
 from searches.diagrams.layout import DENSE, Sizes, Stack, stacked
 from searches.diagrams.paint import row_svg, skip_svg, stub_svg, trunk_svg

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from searches.diagrams.glyphs import glyph
 from searches.diagrams.fitting import Column, label_width, passing, tag_of, tag_width
+from searches.diagrams.glyphs import glyph
 from searches.diagrams.lanes import Leg
 from searches.diagrams.layout import Placed, Sizes
 from searches.diagrams.parts import Row, Skip

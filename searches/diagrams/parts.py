@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from searches.diagrams.words import short, side_words
+from searches.diagrams.words import counted, short, side_words
 from searches.nash.architecture import Architecture
 from searches.nash.nodes import Node
 
@@ -64,7 +64,7 @@ class Skip:
 
     @property
     def title(self) -> str:
-        way = [f"{self.pools} max-pool{'s' if self.pools > 1 else ''}"] if self.pools else []
+        way = [counted(self.pools, "max-pool")] if self.pools else []
         way += [f"1×1 projection {self.projection}"] if self.projection else []
         through = f", through {' and '.join(way)}" if way else ""
         return f"{self.join}: {self.kind} from {self.block}{through}"
@@ -142,7 +142,7 @@ def _title(architecture: Architecture, node: Node) -> str:
         shape = f"{channels} channels at {side_words(height, width)}"
     costs = ""
     if parameters := architecture.parameters_of(node.name):
-        costs = f", {parameters:,} parameter{'' if parameters == 1 else 's'}"
+        costs = f", {counted(parameters, 'parameter')}"
     if macs := architecture.macs_of(node.name):
         costs += f", {short(macs)} MACs"
     return f"{node.name}: {what}, {shape}{costs}"
@@ -185,5 +185,5 @@ def in_words(architecture: Architecture) -> str:
         (sum(s.kind == "concat" for s in parts.skips), "concatenation"),
         (sum(s.kind == "add" for s in parts.skips), "addition"),
     ]
-    said = [f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in counts if n]
+    said = [counted(n, noun) for n, noun in counts if n]
     return f"{', '.join(said)}; {architecture.n_parameters:,} parameters"

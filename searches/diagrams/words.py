@@ -14,21 +14,31 @@ def percent(fraction: float, digits: int = 2) -> str:
 
 
 def short(n: float) -> str:
-    """A count in three figures or fewer: 880, 9.2 k, 136 k, 94.4 M, 1.32 G."""
-    for limit, unit, digits in ((1e9, "G", 2), (1e6, "M", 1), (1e4, "k", 0), (1e3, "k", 1)):
-        if n >= limit or (limit > 1e4 and round(n / limit, digits) >= 1):
-            scale = {"G": 1e9, "M": 1e6, "k": 1e3}[unit]
+    """A count in about three figures: 880, 9.2 k, 136 k, 94.4 M, 1.32 G. The same as in static/js/format.js."""
+    for limit, scale, unit, digits in (
+        (1e12, 1e12, "T", 2),
+        (1e9, 1e9, "G", 2),
+        (999_500, 1e6, "M", 1),
+        (9_950, 1e3, "k", 0),
+        (1e3, 1e3, "k", 1),
+    ):
+        if n >= limit:
             return f"{n / scale:.{digits}f}{THIN}{unit}"
     return f"{n:.0f}"
 
 
 def duration(seconds: float) -> str:
-    """44 s, 6 min 03 s, 1 h 02 min."""
-    minutes, rest = divmod(round(seconds), 60)
+    """44 s, 6 min 03 s, 1 h 02 min, 3 d 4 h. The same as in static/js/format.js."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    if minutes < 1:
+        return f"{whole}{THIN}s"
+    if minutes < 60:
+        return f"{minutes}{THIN}min {rest:02d}{THIN}s"
     hours, minutes = divmod(minutes, 60)
-    if hours:
+    if hours < 48:
         return f"{hours}{THIN}h {minutes:02d}{THIN}min"
-    return f"{minutes}{THIN}min {rest:02d}{THIN}s" if minutes else f"{rest}{THIN}s"
+    return f"{hours // 24}{THIN}d {hours % 24}{THIN}h"
 
 
 def counted(n: int, noun: str) -> str:
