@@ -44,6 +44,12 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def gained(n: int) -> str:
+    """26528 -> +26,528; with a true minus."""
+    return f"{'−' if n < 0 else '+'}{abs(n):,}"
+
+
+@register.filter
 def scientific(value: float | None) -> str:
     """2.9e-06 -> 2.9 × 10⁻⁶; 0 -> 0."""
     if value is None:

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
-from searches.diagrams import architecture_svg, lineage_svg
+from searches.diagrams import architecture_svg, changes, lineage_svg
 from searches.nash.architecture import Architecture
 from searches.selectors import may_change, snapshot, visible_to, workers_alive
 from searches.selectors.listing import listing
@@ -51,6 +51,7 @@ def candidate_detail(request: HttpRequest, uuid: UUID, kind: str, step: int, ind
         "search": search,
         "candidate": candidate,
         "snapshot": snapshot(search),
+        "changes": changes(against, candidate.morphism_list()) if against else [],
         "drawing": mark_safe(drawing),  # noqa: S308  # diagrams escape all text
         "network_width": NETWORK_WIDTH,
     }

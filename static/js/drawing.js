@@ -9,11 +9,14 @@ import { STATUS_WORDS, morphismWords } from "./words.js";
 export class Network {
   #store;
   #box = byId("network-drawing");
-  #width = 0;
+  #width;
+  #inline; // drawn by the server already, for this width
   #url = null;
 
   constructor(store) {
     this.#store = store;
+    this.#inline = this.#box.firstElementChild !== null;
+    this.#width = this.#inline ? Number(this.#box.dataset.width) : 0;
     store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#show());
     new ResizeObserver(() => this.#fit()).observe(this.#box);
     this.#show();
@@ -49,7 +52,9 @@ export class Network {
     return candidate.val_accuracy === null ? STATUS_WORDS[candidate.status] : percent(candidate.val_accuracy);
   }
 
+  /** The list under the drawing; the page of one candidate has one of its own, with more in it. */
   #morphisms(chosen, parent) {
+    if (!byId("network-morphisms")) return;
     const gain = parent ? chosen.n_parameters - parent.n_parameters : 0;
     setText(byId("network-against"), parent ? `Against its parent ${parent.code}` : "How it began");
     const items = chosen.morphisms.map((m) => h("li", null, icon(m.kind), h("strong", null, m.words)));
@@ -65,6 +70,10 @@ export class Network {
     const url = `${this.#box.dataset.src.replace("DIGEST", chosen.digest)}?${against}width=${this.#width}`;
     if (url === this.#url) return;
     this.#url = url;
+    if (this.#inline) {
+      this.#inline = false;
+      return;
+    }
     const skeleton = setTimeout(() => this.#box.classList.add("is-loading"), 200);
     try {
       const fresh = await drawing(url, { immutable: true });

@@ -157,14 +157,14 @@ export class Header {
 
   #left() {
     const { status, seconds_left: left } = this.#store.search;
-    if (ENDED.has(status)) return "–";
+    if (ENDED.has(status) || status === "paused") return "–";
     return left === null ? "not known yet" : about(left);
   }
 
   #ends() {
     const { status, seconds_left: left, ended } = this.#store.search;
     if (ENDED.has(status)) return ended ? `ended ${when(ended)}` : "";
-    if (status === "paused") return "of training, once it goes on";
+    if (status === "paused") return "known again once it goes on";
     return left === null ? "after the first epochs" : `ends near ${when(Date.now() + left * 1000)}, final training included`;
   }
 

@@ -1,6 +1,6 @@
 // The whole search in one strip: the saw-tooth of every warm restart, the stair of the best, a frame round the step on show.
 
-import { byId, h, oncePerFrame, s } from "./dom.js";
+import { byId, h, oncePerFrame, s, setText } from "./dom.js";
 import { percent } from "./format.js";
 import { rateAt } from "./series.js";
 
@@ -38,7 +38,7 @@ export class Overview {
     const saw = Array.from({ length: 31 }, (_, i) => `${((100 * i) / 30).toFixed(1)} ${(100 - ((100 - TOP) * rateAt(i / 30, config)) / config.lambda_start).toFixed(1)}`);
     const buttons = this.#cycles().map((cycle) => {
       const picture = s("svg", { class: "saw", viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, s("path", { d: `M0 100L${saw.join("L")}L100 100Z` }));
-      const words = h("span", { class: "cycle-name" }, h("span", { class: "only-wide" }, cycle.name), h("span", { class: "only-narrow" }, cycle.narrow));
+      const words = h("span", { class: "cycle-name" }, h("span", { class: "only-wide" }, cycle.name), h("span", { class: "only-narrow" }, cycle.narrow), h("span", { class: "cycle-best visually-hidden" }));
       const button = h("button", { type: "button", class: "cycle", "data-row": cycle.row, onclick: () => this.#store.showStep(cycle.row) }, picture, words);
       button.style.flexGrow = cycle.epochs;
       return button;
@@ -53,15 +53,15 @@ export class Overview {
       button.disabled = row > openRow;
       button.setAttribute("aria-pressed", String(row === step));
       button.setAttribute("tabindex", row === step ? "0" : "-1");
-      button.setAttribute("aria-label", this.#words(row));
+      setText(button.querySelector(".cycle-best"), this.#words(row));
     }
     byId("stair-line").setAttribute("d", this.#stair());
   }
 
+  /** What a cycle's button says to a screen reader beside its name. */
   #words(row) {
-    const name = this.#cycles()[row].name;
     const winner = this.#store.winnerOf(row);
-    return winner?.val_accuracy != null ? `${name}, ${percent(winner.val_accuracy)}` : name;
+    return winner?.val_accuracy != null ? `, ${percent(winner.val_accuracy)}` : "";
   }
 
   /** The decided best as a stair over the epochs of the winning line, scaled to its own range. */

@@ -1,7 +1,7 @@
 // The lineage tree: drawn by the server, chosen in and walked through here.
 // What changes its structure fetches it anew; progress between is patched into the node.
 
-import { byId } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { drawing } from "./svg-source.js";
 
 const STRUCTURAL = new Set(["search_created", "step_planned", "candidate_started", "candidate_ended", "candidate_released", "step_decided", "search_ended", "search_stopped", "search_resumed"]);
@@ -75,6 +75,27 @@ export class Tree {
       node.setAttribute("tabindex", on ? "0" : "-1");
     }
     for (const candidate of this.#store.running) this.#patch(candidate);
+    this.#show(this.#node(chosen));
+    this.#ramp();
+  }
+
+  /** A tree that is wider than its panel is scrolled to the chosen node; the page stays where it is. */
+  #show(node) {
+    if (!node || this.#box.scrollWidth <= this.#box.clientWidth) return;
+    const [box, at] = [this.#box.getBoundingClientRect(), node.getBoundingClientRect()];
+    if (at.left < box.left + 40 || at.right > box.right) this.#box.scrollLeft += at.left + at.width / 2 - box.left - box.width / 2;
+  }
+
+  /** The ends of the colour ramp, as the drawing has them: whole per cents around the decided rows. */
+  #ramp() {
+    const done = this.#store.all.filter((c) => c.status === "done" && c.val_accuracy !== null);
+    const decided = done.filter((c) => c.kind === "pretrain" || this.#store.winnerOf(c.step));
+    const values = (decided.some((c) => c.step > 0) ? decided : done).map((c) => 100 * c.val_accuracy);
+    byId("ramp").hidden = values.length === 0;
+    if (values.length === 0) return;
+    const low = Math.floor(Math.min(...values) + 1e-7);
+    setText(byId("ramp-low"), String(low));
+    setText(byId("ramp-high"), `${Math.max(low + 1, Math.ceil(Math.max(...values) - 1e-7))}\u202f%`);
   }
 
   #patch(candidate) {

@@ -14,7 +14,11 @@ export function stateWords(store, silence) {
   return { tone: status, ...words(store, reason) };
 }
 
-const sentence = (text) => (/[.!?]$/.test(text) || text === "" ? text : `${text}.`);
+/** A reason as a sentence: "paused by ada" -> "Paused by ada." */
+function sentence(text) {
+  const capital = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+  return /[.!?]$/.test(text) || text === "" ? capital : `${capital}.`;
+}
 
 function waitingWords(store) {
   const alive = store.search.workers.length;

@@ -131,7 +131,8 @@ def test_the_list_asks_the_database_no_more_for_more_searches(client, alice, dja
 def posted(**changes) -> dict:
     return {
         "name": "Mine", "dataset": make_dataset().pk, "preset": "demo", "seed": 3,
-        "n_steps": 2, "n_neigh": 3, "n_NM": 2, "epoch_pretrain": 1, "epoch_neigh": 2, "epoch_final": 4, "lambda_start": "0.05", "lambda_end": "0",
+        "n_steps": 2, "n_neigh": 3, "n_NM": 2, "epoch_pretrain": 1, "epoch_neigh": 2, "epoch_final": 4,
+        "lambda_start": "0.05", "lambda_end": "0",
         "batch_size": 32, "momentum": "0.9", "nesterov": "on", "weight_decay": "0.0005", "precision": "auto",
         "evaluate_each_epoch": "on", "channels": "8, 8", "head": "auto", "kernels": [3, 5], "widen_factors": "2, 4",
         "widen_init": "copy", "freeze_new_batchnorm_epochs": 0, "calibration_images": 100, "max_channels": 64,
