@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from searches.nash.inheritance.calibration import exact_evaluation
-from searches.nash.network import Network, fold_batchnorm
+from searches.nash.network import FoldedNetwork, Network, fold_batchnorm
 
 BATCH_SIZE = 250
 
@@ -51,14 +51,11 @@ def predict(
 ) -> Tensor:
     """Logits (N, n_classes), float32 on the CPU, of images (N, C, H, W), which may lie on another device.
 
-    The network is left as it is. `dtype` is that of the computation; the head adds up in float32 at least, since
+    The network is left as it is. `dtype` is that of the convolutions; the head adds up in float32 at least, since
     two bfloat16 logits are often equal. `on_batch` is called before each batch and may raise to stop.
     """
     device = network.mean.device
-    folded = fold_batchnorm(network).to(dtype).to(memory_format=torch.channels_last)
-    head_dtype = torch.promote_types(dtype, torch.float32)
-    head = folded.get_submodule("fc").to(head_dtype)
-    head.register_forward_pre_hook(lambda _, inputs: (inputs[0].to(head_dtype),))
+    folded = _folded(network, dtype)
     logits = []
     with exact_evaluation(folded), torch.inference_mode():
         for start in range(0, len(images), batch_size):
@@ -71,6 +68,18 @@ def predict(
         if not logits:
             return torch.empty(0, network.architecture.n_classes)
         return torch.cat(logits).to("cpu", torch.float32)
+
+
+def _folded(network: Network, dtype: torch.dtype) -> FoldedNetwork:
+    """The network for evaluation, its convolutions in `dtype`, lambdas and head in float32 at least."""
+    exact = torch.promote_types(dtype, torch.float32)
+    folded = fold_batchnorm(network).to(exact).to(memory_format=torch.channels_last)
+    for module in folded.children():
+        if isinstance(module, nn.Conv2d):
+            module.to(dtype)
+    head = folded.get_submodule("fc")
+    head.register_forward_pre_hook(lambda _, inputs: (inputs[0].to(exact),))
+    return folded
 
 
 def to_device(images: Tensor, device: torch.device) -> Tensor:

@@ -85,6 +85,7 @@ class _Task:
     dataset: ImageSet
     split: Split
     device: torch.device
+    on_batch: Callable[[], None] | None
 
     @property
     def sees_all(self) -> bool:
@@ -111,20 +112,20 @@ def execute(
     `parent`: the network of job.parent, never changed; `statistics`: its statistics_of, worked out here if absent.
     `checkpoint`: a Training.state() to go on from; its points are not told again. `accumulate`: parts that a batch
     is cut into. `on_epoch` comes after the epoch's last point, with the training at rest; `on_batch` at every
-    batch of training and evaluation, and may raise to stop.
+    batch of calibration, seal, training and evaluation, and may raise to stop.
     Raises SealBroken before any training, Diverged, OutOfMemory, ValueError where the parent is missing.
     Source: Algorithm 1 lines 3 to 25.
     """
     device = choose_device(str(device))
     reset_peak_memory(device)
     with out_of_memory_named():
-        task = _Task(job, config, dataset, dataset.split(config.seed, config.n_validation), device)
+        task = _Task(job, config, dataset, dataset.split(config.seed, config.n_validation), device, on_batch)
         network, seal = _begin(task, parent, statistics)
         if seal is not None and on_seal is not None:
             on_seal(seal)
         if seal is not None and not seal.holds:
             raise SealBroken(seal)
-        training = _training_of(task, network, parent, accumulate, on_batch)
+        training = _training_of(task, network, parent, accumulate)
         if checkpoint is not None:
             training.load_state(checkpoint)
         for point in training.run():
@@ -143,7 +144,12 @@ def augmentation_of(config: SearchConfig, dataset: ImageSet) -> Augmentation:
 
 
 def statistics_of(
-    parent: Network, config: SearchConfig, dataset: ImageSet, *, device: torch.device | str = "cpu"
+    parent: Network,
+    config: SearchConfig,
+    dataset: ImageSet,
+    *,
+    device: torch.device | str = "cpu",
+    on_batch: Callable[[], None] | None = None,
 ) -> Statistics:
     """Statistics of the parent's blocks on augmented training images, on the CPU; all its children share them.
 
@@ -153,7 +159,7 @@ def statistics_of(
     on_device = _on(parent, choose_device(str(device)))
     split = dataset.split(config.seed, config.n_validation)
     with threads(1):
-        statistics = calibrate(on_device, _calibration_images(on_device, config, dataset, split))
+        statistics = calibrate(on_device, _calibration_images(on_device, config, dataset, split), on_batch=on_batch)
     return {name: (mean.cpu(), variance.cpu()) for name, (mean, variance) in statistics.items()}
 
 
@@ -169,7 +175,7 @@ def _begin(task: _Task, parent: Network | None, statistics: Statistics | None) -
     if not job.morphisms:
         return copy.deepcopy(parent).to(task.device), None
     if statistics is None:
-        statistics = statistics_of(parent, config, task.dataset, device=task.device)
+        statistics = statistics_of(parent, config, task.dataset, device=task.device, on_batch=task.on_batch)
     needs_images = config.widen_init == "random"
     child = inherit_from_statistics(
         parent,
@@ -193,6 +199,7 @@ def _seal(task: _Task, parent: Network, child: Network, statistics: Statistics) 
         on_device.normalise(images.to(task.device)),
         statistics=statistics,
         widen_init=task.config.widen_init,
+        on_batch=task.on_batch,
     )
 
 
@@ -220,7 +227,6 @@ def _training_of(
     network: Network,
     parent: Network | None,
     accumulate: int,
-    on_batch: Callable[[], None] | None,
 ) -> Training:
     """The training of this job's network, with the search's settings and its streams."""
     job, config, dataset, held_back = task.job, task.config, task.dataset, task.split.validation
@@ -246,7 +252,7 @@ def _training_of(
         freeze_new_batchnorm_epochs=config.freeze_new_batchnorm_epochs,
         new_batchnorms=_deepened(parent.architecture, job.morphisms) if parent is not None else (),
         accumulate=accumulate,
-        on_batch=on_batch,
+        on_batch=task.on_batch,
     )
 
 

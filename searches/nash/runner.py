@@ -96,7 +96,9 @@ class _Search:
         self.networks = {key: self.networks[key]} if key else {}
         self.statistics = None
         if key and any(job.morphisms for job in jobs):
-            self.statistics = statistics_of(self.networks[key], self.config, self.dataset, device=self.device)
+            self.statistics = statistics_of(
+                self.networks[key], self.config, self.dataset, device=self.device, on_batch=self.on_batch
+            )
         self.tell(
             "step_planned",
             kind=jobs[0].kind,

@@ -166,6 +166,19 @@ def test_a_child_does_not_depend_on_what_was_trained_before_it(pretrained, child
     assert weights_sha256(alone.network) == weights_sha256(again.network)
 
 
+def test_a_child_can_be_stopped_before_its_training_begins(pretrained, child, unseen):
+    class Stop(Exception):
+        pass
+
+    def stop():
+        raise Stop
+
+    seals = []
+    with pytest.raises(Stop):
+        execute(child, TINY, unseen, pretrained.network, on_seal=seals.append, on_batch=stop)
+    assert seals == []
+
+
 def test_widening_by_random_filters_keeps_the_seal(pretrained, child, unseen):
     config = TINY.replace(widen_init="random")
     assert execute(child, config, unseen, pretrained.network).seal.holds
