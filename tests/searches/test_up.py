@@ -78,8 +78,14 @@ class Up:
     def end(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(END_SECONDS)
+        return self.wait(END_SECONDS)
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code, once it has ended and all it printed was read."""
+        code = self.process.wait(seconds)
         self._reader.join(5)
+        assert self.process.stdout
+        self.process.stdout.close()
         return code
 
 
@@ -134,8 +140,7 @@ def test_it_answers_to_no_other_name(up):
 
 def test_a_second_up_on_the_same_folder_is_refused_in_words(up):
     second = Up(up.folder)
-    assert second.process.wait(READY_SECONDS) == 1
-    second._reader.join(5)
+    assert second.wait(READY_SECONDS) == 1
     assert "Another `up` serves the data folder" in second.text
     assert up.address in second.text
 
