@@ -11,7 +11,7 @@ import torch
 from searches.nash.devices import OutOfMemory
 from searches.nash.evaluation import evaluate, predict, rights
 from searches.nash.execution import augmentation_of
-from searches.nash.export import weights_sha256
+from searches.nash.export import load_weights, save_weights, weights_sha256
 from searches.nash.hillclimb import Job, Outcome, plan
 from searches.nash.inheritance import WEIGHT_RULES
 from searches.nash.morphisms import Deepen, Widen
@@ -179,6 +179,13 @@ def test_a_child_can_be_stopped_before_its_training_begins(pretrained, child, un
     assert seals == []
 
 
+def test_a_parent_from_its_file_has_the_same_children_as_the_one_in_memory(pretrained, child, unseen, tmp_path):
+    path = save_weights(pretrained.network, tmp_path / "weights.safetensors")
+    stored = load_weights(path, pretrained.network.architecture)
+    children = [execute(child, TINY, unseen, parent) for parent in (pretrained.network, stored)]
+    assert weights_sha256(children[0].network) == weights_sha256(children[1].network)
+
+
 def test_widening_by_random_filters_keeps_the_seal(pretrained, child, unseen):
     config = TINY.replace(widen_init="random")
     assert execute(child, config, unseen, pretrained.network).seal.holds
@@ -274,7 +281,7 @@ def test_another_process_finds_the_same_bits(search):
     result, _ = search
     code = (
         "import torch; torch.set_num_threads(1)\n"
-        "from searches.nash.export import weights_sha256\n"
+        "from searches.nash.export import load_weights, save_weights, weights_sha256\n"
         "from searches.nash.runner import run_search\n"
         "from tests.nash.images import TINY, few_digits\n"
         "print(weights_sha256(run_search(TINY, few_digits(), device='cpu').network))"
