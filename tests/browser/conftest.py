@@ -75,6 +75,17 @@ def open_page(browser: Browser, site: Site, signed_in: Any) -> Iterator[Callable
     assert complaints == []
 
 
+@pytest.fixture(scope="session")
+def finished(browser: Browser, site: Site, signed_in: Any) -> str:
+    """The uuid of a search that has ended."""
+    context = browser.new_context(base_url=site.address, storage_state=signed_in)
+    page = context.new_page()
+    uuid = launch(page, "Ended")
+    expect(page.locator("#state")).to_contain_text("Finished:", timeout=180_000)
+    context.close()
+    return uuid
+
+
 def watch(page: Page, complaints: list[str]) -> None:
     """Collect what the console says, errors of scripts, and violations of the content security policy."""
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))

@@ -37,9 +37,8 @@ class Site:
         environment = {**os.environ, "NASH_DATA_DIR": str(folder), "DATABASE_URL": "", "REDIS_URL": ""}
         environment["DJANGO_SETTINGS_MODULE"] = "nashweb.settings"
         command = [sys.executable, "manage.py", "up", "--port", "0", "--workers", "1"]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=self.log.open("w"), stderr=subprocess.STDOUT
-        )
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         link = r"(http://\S+/welcome/\S+/)"
         self.link = wait_until(lambda: self._printed(link), "the one-time link", READY_SECONDS)
         self.address = self.link.partition("/welcome/")[0]

@@ -1,18 +1,16 @@
-"""What holds on every page: both themes, both widths, no sideways scroll, keyboard, errors in the page's style."""
+"""What holds on every page: both themes, all widths, no sideways scroll, keyboard, asking before it is done."""
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_watching import finished  # noqa: F401  (a fixture)
+from tests.browser.conftest import launch
 
-PAGES = ["/", "/searches/new/", "/searches/{uuid}/", "/searches/{uuid}/neighbour-1-1/", "/nowhere/"]
+PAGES = ["/", "/searches/new/", "/searches/{uuid}/", "/searches/{uuid}/neighbour-1-1/"]
 
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("width", [390, 768, 1200, 1440])
-def test_no_page_scrolls_sideways(open_page, finished, path, width):  # noqa: F811
-    if path == "/nowhere/":
-        pytest.skip("a 404 is a line in the console")
+def test_no_page_scrolls_sideways(open_page, finished, path, width):
     page = open_page(path.format(uuid=finished), viewport={"width": width, "height": 900}, color_scheme="dark")
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -48,10 +46,8 @@ def test_the_skip_link_is_the_first_stop_and_leads_to_the_content(open_page):
     expect(page.locator("#main")).to_be_focused()
 
 
-def test_pausing_says_what_will_happen_first(open_page, finished):  # noqa: F811
+def test_stopping_says_what_will_happen_first(open_page):
     page = open_page("/")
-    from tests.browser.conftest import launch
-
     launch(page, "To be stopped", n_steps=5)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("dialog")).to_contain_text("no final model and no test error")

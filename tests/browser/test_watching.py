@@ -1,24 +1,14 @@
 """The search page while things happen to it: choosing, reloading, silence, a web server that dies."""
 
+import json
 import os
 import re
 import signal
 
-import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.conftest import launch
 from tests.browser.site import Site, wait_until
-
-
-@pytest.fixture(scope="session")
-def finished(browser, site: Site, signed_in) -> str:
-    """The uuid of a search that has ended."""
-    page = browser.new_context(base_url=site.address, storage_state=signed_in).new_page()
-    uuid = launch(page, "Ended")
-    page.get_by_text("Finished:").wait_for(timeout=180_000)
-    page.context.close()
-    return uuid
 
 
 def test_the_tree_is_walked_by_keyboard_and_the_address_follows(open_page, finished):
@@ -40,16 +30,34 @@ def test_the_tree_is_walked_by_keyboard_and_the_address_follows(open_page, finis
     expect(page.locator("#candidate-h")).to_have_text("model_0")
 
 
-def test_a_silent_worker_is_noticed_by_the_page_itself(open_page, finished):
+def test_a_silent_worker_is_noticed_by_the_page_itself(open_page):
     page = open_page("/")
-    page.route_web_socket(re.compile("/ws/"), lambda socket: None)  # connected, and not a word comes
+    launch(page, "Forsaken", n_steps=5, n_neigh=4)
+    expect(page.locator("#state")).to_contain_text("trains", timeout=60_000)
+    sockets: list[WebSocketRoute] = []  # in the server's place: it tells of no worker any more
+    page.route_web_socket(re.compile("/ws/"), lambda socket: sockets.append(socket))
+    page.clock.install()
+    page.reload()
+    expect(page.locator("#beat-words")).to_contain_text("heartbeat")
+    for _ in range(7):
+        page.clock.run_for(5_000)
+        sockets[-1].send(json.dumps({"kind": "heartbeat", "workers": []}))
+    expect(page.locator("#beat-words")).to_have_text(re.compile(r"^no worker for 3\d"))
+    expect(page.locator("#state")).to_contain_text(re.compile(r"^No worker for 3\d"))
+    expect(page.locator("#state")).to_contain_text("Nothing is lost")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop for good").click()
+
+
+def test_a_page_that_hears_nothing_at_all_says_that_it_is_not_connected(open_page, finished):
+    page = open_page("/")
+    page.route_web_socket(re.compile("/ws/"), lambda socket: None)
     page.clock.install()
     page.goto(f"/searches/{finished}/")
-    page.evaluate("document.getElementById('beat').hidden = false")
-    page.clock.run_for(5_000)
-    expect(page.locator("#beat-words")).to_contain_text("heartbeat")
-    page.clock.run_for(40_000)
-    expect(page.locator("#beat-words")).to_contain_text(re.compile(r"no worker for|not connected"))
+    page.clock.run_for(15_000)
+    expect(page.locator("#offline")).to_be_hidden()
+    page.clock.run_for(15_000)
+    expect(page.locator("#offline")).to_be_visible()
 
 
 def test_the_page_catches_up_by_itself_after_the_web_server_died(browser, site: Site, signed_in):
@@ -60,7 +68,7 @@ def test_the_page_catches_up_by_itself_after_the_web_server_died(browser, site: 
     os.kill(site.web_process(), signal.SIGKILL)
     expect(page.locator("#offline")).to_be_visible(timeout=20_000)
     expect(page.locator("#offline")).to_contain_text("The search goes on")
-    page.get_by_text("Finished:").wait_for(timeout=180_000)
+    expect(page.locator("#state")).to_contain_text("Finished:", timeout=180_000)
     expect(page.locator("#offline")).to_be_hidden()
     held = "() => Object.fromEntries([...nash.points].map(([id, rows]) => [id, rows.map((r) => [r[0], r[4]])]))"
     wait_until(lambda: page.evaluate(held) == site.candidate_points(uuid), "the page holds every point once")
