@@ -99,7 +99,10 @@ export class Best {
         tickmode: "array", tickvals: rows, ticktext: rows.map((row) => (row === 0 ? "model_0" : `step ${row}`)), tickangle: 0,
       },
       yaxis: { ...axis(colour), range: [bottom, Math.min(top, 100) + (top - bottom) * 0.12], nticks: 5, fixedrange: true },
-      annotations: [caption("validation accuracy, %", 0, "left", 1, -38, 22, colour["ink-3"])],
+      annotations: [
+        caption("validation accuracy, %", 0, "left", 1, -38, 22, colour["ink-3"]),
+        ...(points.length ? [] : [{ ...caption("Known when the pretraining has ended", 0.5, "center", 0.5, 0, 0, colour["ink-2"]), bgcolor: colour.surface, borderpad: 4 }]),
+      ],
     };
   }
 

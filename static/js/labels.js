@@ -12,7 +12,7 @@ export function annotations(view, colour) {
   const { row, curves, off, wide } = view;
   const shown = row.map((candidate, i) => ({ candidate, number: view.numbers[i], ...curves[i] })).filter((c) => !off.has(c.candidate.index));
   const notes = captions(view, colour["ink-3"]);
-  if (curves.every((c) => c.x.length < 2)) notes.push(firstPoint(view, colour["ink-3"]));
+  if (curves.every((c) => c.x.length < 2)) notes.push(firstPoint(view, colour));
   for (const each of openEnds(shown)) notes.push(nowLabel(each, colour));
   return wide ? [...notes, ...endLabels(view, shown, colour)] : notes;
 }
@@ -30,13 +30,13 @@ function captions({ quantity, off, wide }, ink) {
   return notes;
 }
 
-function firstPoint({ row, images }, color) {
+function firstPoint({ row, images }, colour) {
   const running = row.find((c) => c.status === "running");
   const speed = running?.images_per_second;
   const seconds = speed ? (images * (1 - (running.epoch % 1))) / speed : null;
   const soon = seconds === null ? "" : seconds < 90 ? `, in about ${Math.max(1, Math.round(seconds))}\u202fs` : `, in ${about(seconds)}`;
   const text = running ? `The first point comes at the end of epoch 1${soon}` : "The curves begin when the training begins";
-  return { text, x: 0.5, y: 0.5, xref: "paper", yref: "paper", showarrow: false, font: { size: 13, color } };
+  return { text, x: 0.5, y: 0.5, xref: "paper", yref: "paper", showarrow: false, bgcolor: colour.surface, borderpad: 6, font: { size: 13, color: colour["ink-2"] } };
 }
 
 function nowLabel({ candidate, number, x, y }, colour) {

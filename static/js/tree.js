@@ -6,6 +6,8 @@ import { drawing } from "./svg-source.js";
 
 const STRUCTURAL = new Set(["search_created", "step_planned", "candidate_started", "candidate_ended", "candidate_released", "step_decided", "search_ended", "search_stopped", "search_resumed"]);
 
+const EPOCH = /\d+( of |\/)\d+/;
+
 export class Tree {
   #store;
   #box = byId("tree");
@@ -101,9 +103,10 @@ export class Tree {
   #patch(candidate) {
     const node = this.#node(candidate);
     if (!node || candidate.status !== "running") return;
-    const epoch = Math.min(candidate.epochs, Math.floor(candidate.epoch) + 1);
+    const now = `${Math.min(candidate.epochs, Math.floor(candidate.epoch) + 1)}$1${candidate.epochs}`;
     const text = node.querySelector(".val");
-    if (text && text.textContent.includes("of")) text.textContent = text.textContent.replace(/\d+ of \d+/, `${epoch} of ${candidate.epochs}`);
+    if (text) setText(text, text.textContent.replace(EPOCH, now));
+    node.setAttribute("aria-label", node.getAttribute("aria-label").replace(EPOCH, now));
     const [track, fill] = [node.querySelector(".run-track"), node.querySelector(".run-fill")];
     if (track && fill) fill.setAttribute("width", (Number(track.getAttribute("width")) * Math.min(1, candidate.epoch / candidate.epochs)).toFixed(1));
   }
