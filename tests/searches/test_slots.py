@@ -73,7 +73,7 @@ def test_a_kill_frees_the_slots(tmp_path):
     assert holder.stdout.readline() == b"held\n"
     assert slots.try_take(tmp_path, 1) is None
     holder.kill()
-    holder.wait()
+    holder.communicate()
     assert slots.try_take(tmp_path, 4) is not None
 
 
