@@ -11,7 +11,7 @@ import platform
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from importlib import metadata
+from importlib import import_module, metadata
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -59,9 +59,9 @@ def start_worker() -> None:
     _every(WORKER_BEAT_SECONDS, beat)
     _every(settings.NASH_REAP_SECONDS, reap)
     atexit.register(leave)
-    from searches.nash import runner
-
-    logger.info("worker %s is ready (%s)", post.name, runner.__name__)
+    for part in ("runner", "checkpoints", "export"):
+        import_module(f"searches.nash.{part}")
+    logger.info("worker %s is ready", post.name)
 
 
 def beat() -> None:

@@ -61,7 +61,7 @@ def decided(step: int, winner: Candidate, runner_up: Candidate | None) -> str:
         words += f" with {per_cent(winner.val_accuracy)}"
         if runner_up is not None and runner_up.val_accuracy is not None:
             lead = 100 * (winner.val_accuracy - runner_up.val_accuracy)
-            words += f", {lead:.2f} points before {runner_up.code}"
+            words += f", {lead:.2f} points before {runner_up.code}" if lead else f", level with {runner_up.code}"
     return words
 
 

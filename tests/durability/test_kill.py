@@ -1,7 +1,8 @@
-"""SIGKILL of a worker in the middle of an epoch: the search goes on by itself and ends with the same bits."""
+"""A worker killed in the middle of an epoch: the search goes on by itself and ends with the same bits."""
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,34 +11,43 @@ import pytest
 
 from tests.durability.running import Site
 
-pytestmark = [pytest.mark.durability, pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")]
+pytestmark = [
+    pytest.mark.durability,
+    pytest.mark.skipif(sys.platform != "linux", reason="slots and signals of Linux"),
+]
 
-# Three epochs of about half a second each: long enough for a kill to fall into the middle of one.
+# Three epochs a child, each of about half a second: long enough for a kill to fall into the middle of one.
 SETTINGS: dict[str, Any] = {
     "channels": "16,16,16",
     "n_steps": 2,
-    "n_neigh": 3,
+    "n_neigh": 2,
     "n_NM": 2,
     "epoch_pretrain": 1,
     "epoch_neigh": 3,
-    "epoch_final": 2,
+    "epoch_final": 1,
     "batch_size": 8,
     "max_channels": 32,
     "seed": 5,
 }
-CANDIDATES = """
-    SELECT c.kind || c.step || '.' || c."index" AS code, c.id, c.status, c.attempt, c.worker, c.checkpoint
-    FROM searches_candidate c JOIN searches_search s ON s.id = c.search_id WHERE s.uuid = ?
+N_CANDIDATES = 1 + 2 * 2 + 1
+MIDDLE_SECONDS = 0.15
+OF_SEARCH = """
+    FROM searches_candidate c JOIN searches_search s ON s.id = c.search_id
+    {join} WHERE s.uuid = ? {where} ORDER BY 1, 2
 """
-WEIGHTS = """
-    SELECT c.kind || c.step || '.' || c."index", a.sha256
-    FROM searches_artifact a JOIN searches_candidate c ON c.id = a.candidate_id
-    JOIN searches_search s ON s.id = c.search_id WHERE s.uuid = ? AND a.format = 'weights' ORDER BY 1
-"""
-CURVES = """
-    SELECT c.kind || c.step || '.' || c."index", p.optimiser_step, p.loss, p.lr, p.val_accuracy
-    FROM searches_point p JOIN searches_candidate c ON c.id = p.candidate_id
-    JOIN searches_search s ON s.id = c.search_id WHERE s.uuid = ? ORDER BY 1, 2
+SLOT = """c.kind || '-' || c.step || '-' || c."index" """
+CANDIDATES = f"SELECT {SLOT}, c.status, c.attempt, c.failures, c.worker, c.checkpoint" + OF_SEARCH.format(
+    join="", where=""
+)
+WEIGHTS = f"SELECT {SLOT}, a.sha256" + OF_SEARCH.format(
+    join="JOIN searches_artifact a ON a.candidate_id = c.id", where="AND a.format = 'weights'"
+)
+CURVES = f"SELECT {SLOT}, p.optimiser_step, p.loss, p.lr, p.val_accuracy" + OF_SEARCH.format(
+    join="JOIN searches_point p ON p.candidate_id = c.id", where=""
+)
+EVENTS = """
+    SELECT e.seq, e.kind, e.words FROM searches_event e JOIN searches_search s ON s.id = e.search_id
+    WHERE s.uuid = ? ORDER BY e.seq
 """
 
 
@@ -53,54 +63,68 @@ def undisturbed(site) -> dict[str, list[Any]]:
     """Weights and curves of the search that nothing happens to."""
     uuid = site.launch(**SETTINGS)
     assert site.finished(uuid) == "finished"
-    assert {row[3] for row in site.rows(CANDIDATES, uuid)} == {1}
+    assert [attempt for _, _, attempt, *_ in site.rows(CANDIDATES, uuid)] == [1] * N_CANDIDATES
     return results(site, uuid)
 
 
 def results(site: Site, uuid: str) -> dict[str, list[Any]]:
-    return {"weights": site.rows(WEIGHTS, uuid), "curves": site.rows(CURVES, uuid)}
+    found = {"weights": site.rows(WEIGHTS, uuid), "curves": site.rows(CURVES, uuid)}
+    assert len(found["weights"]) == N_CANDIDATES
+    return found
+
+
+def signal_worker(site: Site, uuid: str, slot: str, epochs_done: int, number: signal.Signals) -> None:
+    """Send a signal to the worker that trains this candidate, in the middle of the epoch after `epochs_done`."""
+
+    def epoch_now() -> Any:
+        rows = {row[0]: row for row in site.rows(CANDIDATES, uuid)}
+        _, status, _, _, worker, checkpoint = rows.get(slot, (slot, "pending", 0, 0, "", ""))
+        is_there = checkpoint.endswith(f"-{epochs_done}.pt") if epochs_done else not checkpoint
+        return worker if status == "running" and is_there else None
+
+    worker = site.wait(epoch_now, f"{slot} in epoch {epochs_done + 1}")
+    ((pid,),) = site.rows("SELECT pid FROM searches_worker WHERE name = ?", worker)
+    time.sleep(MIDDLE_SECONDS)
+    os.kill(pid, number)
+
+
+def assert_only_that_epoch_was_repeated(site: Site, uuid: str, slot: str, epochs_done: int) -> None:
+    """The candidate had two attempts, and the second began where the first had its last checkpoint."""
+    rows = {row[0]: row for row in site.rows(CANDIDATES, uuid)}
+    assert {row[1] for row in rows.values()} == {"done"}
+    assert {name: row[2] for name, row in rows.items()} == {name: 2 if name == slot else 1 for name in rows}
+    events = site.rows(EVENTS, uuid)
+    assert [seq for seq, _, _ in events] == list(range(1, len(events) + 1))
+    resumed = [words for _, kind, words in events if kind == "epoch" and " goes on from " in words]
+    assert len(resumed) == 1
+    where = f"from epoch {epochs_done} of 3" if epochs_done else "from its beginning"
+    assert resumed[0].endswith(where)
 
 
 @pytest.mark.parametrize(
-    ("child", "epochs_done"),
-    [("neighbour2.1", 0), ("neighbour2.2", 1), ("neighbour2.3", 2)],
-    ids=["in the first epoch of a child", "in the second epoch of a child", "in the last epoch of the parent's slot"],
+    ("slot", "epochs_done"),
+    [("neighbour-2-1", 0), ("neighbour-2-1", 1), ("neighbour-2-2", 2)],
+    ids=["the first epoch of a child", "the second epoch of a child", "the last epoch of the parent's own slot"],
 )
-def test_a_kill_in_the_middle_of_an_epoch_leaves_no_trace_in_the_result(site, undisturbed, child, epochs_done):
+def test_sigkill_in_the_middle_of(site, undisturbed, slot, epochs_done):
     uuid = site.launch(**SETTINGS)
-
-    def in_that_epoch() -> Any:
-        found = [row for row in site.rows(CANDIDATES, uuid) if row[0] == child and row[2] == "running"]
-        return found and found[0][5].endswith(f"-{epochs_done}.pt" if epochs_done else "") and found[0]
-
-    _, candidate, _, _, worker, _ = site.wait(in_that_epoch, f"{child} in epoch {epochs_done + 1}")
-    time.sleep(0.15)
-    ((pid,),) = site.rows("SELECT pid FROM searches_worker WHERE name = ?", worker)
-    os.kill(pid, signal.SIGKILL)
-    events = site.rows(
-        "SELECT e.kind FROM searches_event e JOIN searches_search s ON s.id = e.search_id "
-        "WHERE s.uuid = ? AND e.kind = 'epoch' AND e.payload LIKE ?",
-        uuid,
-        f'%"id": {candidate},%',
-    )
-    assert len(events) == epochs_done, "the kill came outside the epoch: the test's children train too fast"
-
+    signal_worker(site, uuid, slot, epochs_done, signal.SIGKILL)
     assert site.finished(uuid) == "finished"
-    rows = {row[0]: row for row in site.rows(CANDIDATES, uuid)}
-    assert rows[child][3] == 2, "one attempt was killed, the second ended it"
-    assert len(rows) == 1 + 2 * 3 + 1
-    assert {row[2] for row in rows.values()} == {"done"}
+    assert_only_that_epoch_was_repeated(site, uuid, slot, epochs_done)
     assert results(site, uuid) == undisturbed
-    numbers = site.rows(
-        "SELECT e.seq FROM searches_event e JOIN searches_search s ON s.id = e.search_id WHERE s.uuid = ? ORDER BY e.seq",
-        uuid,
-    )
-    assert [n for (n,) in numbers] == list(range(1, len(numbers) + 1))
 
 
-def test_nothing_is_left_in_memory_or_on_disk_that_nobody_owns(site, undisturbed):
-    assert site.rows("SELECT count(*) FROM searches_candidate WHERE status IN ('pending', 'running')") == [(0,)]
+def test_sigterm_gives_the_child_back_and_counts_as_nothing(site, undisturbed):
+    uuid = site.launch(**SETTINGS)
+    signal_worker(site, uuid, "neighbour-2-1", 1, signal.SIGTERM)
+    assert site.finished(uuid) == "finished"
+    released = [words for _, kind, words in site.rows(EVENTS, uuid) if kind == "candidate_released"]
+    assert released == ["Child 2.1 waits for a worker again: the worker stops"]
+    assert_only_that_epoch_was_repeated(site, uuid, "neighbour-2-1", 1)
+    assert results(site, uuid) == undisturbed
+
+
+def test_no_file_is_without_its_row_and_no_row_without_its_file(site, undisturbed):
     named = {file for (file,) in site.rows("SELECT file FROM searches_artifact")}
     there = {p.relative_to(site.folder).as_posix() for p in (site.folder / "searches").rglob("*") if p.is_file()}
-    assert {file for file in there - named if not file.endswith("/statistics.safetensors")} == set()
-    assert named <= there
+    assert named == {file for file in there if not file.endswith("/statistics.safetensors")}

@@ -89,6 +89,14 @@ def test_the_log_tells_the_search_in_order():
     assert words == "Step 1 decided: 1.2 wins with 70.00 %, 5.00 points before 1.3"
 
 
+def test_a_tie_is_said_to_be_one():
+    search = make_search()
+    run_to(search, "1.1")
+    for candidate in pending(search):
+        services.finish(leased(candidate), result(0.75))
+    assert search.events.get(kind="step_decided").words == "Step 1 decided: 1.3 wins with 75.00 %, level with 1.1"
+
+
 def test_the_next_step_begins_only_when_the_last_of_its_step_has_ended():
     search = make_search()
     run_to(search, "1.1")
