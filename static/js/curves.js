@@ -8,6 +8,7 @@ import { MARGIN, annotations, openEnds } from "./labels.js";
 import { SERIES, curve, parentSample, rateAt, rateSample, sample, seriesNumber } from "./series.js";
 import { isParentSlot } from "./state.js";
 
+const MOST_KEYS = 16;
 const FIXED = 3; // traces that stand before the children's: rate, parent, rings of those that train
 
 export class Curves {
@@ -188,13 +189,20 @@ export class Curves {
   }
 
   #keys({ row, curves, numbers, parent, quantity }) {
-    const keys = row.map((candidate, i) => {
+    const keys = row.flatMap((candidate, i) => {
+      if (row.length > MOST_KEYS && !this.#isNamed(candidate)) return [];
       const words = `${candidate.code}${isParentSlot(candidate) ? " parent" : ""}${candidate.status === "pending" ? ", waits" : ""}`;
       return this.#key(candidate.index, sample(numbers[i]), words, curves[i].x.length === 0);
     });
     if (parent && quantity === "accuracy") keys.push(this.#key("parent", parentSample(), `parent ${parent.code}, ${percent(parent.val_accuracy)}`, false));
     keys.push(this.#key("rate", rateSample(), "learning rate", false));
     replaceKeepingFocus(byId("curves-keys"), ...keys);
+  }
+
+  /** In a row of very many only those that matter now have a key. */
+  #isNamed(candidate) {
+    const { chosen, step } = this.#store;
+    return candidate.status === "running" || candidate.winner || candidate.id === chosen?.id || candidate.id === this.#store.leaderOf(step)?.id;
   }
 
   #key(place, picture, words, disabled) {

@@ -3,6 +3,7 @@
 import { caption } from "./figure.js";
 import { about, percent } from "./format.js";
 import { SERIES } from "./series.js";
+import { hasEnded } from "./state.js";
 
 const GAP = 17; // px between two labels at the ends
 export const MARGIN = { wide: { l: 44, r: 164, t: 34, b: 42 }, narrow: { l: 34, r: 44, t: 34, b: 42 } };
@@ -35,7 +36,7 @@ function firstPoint({ row, images }, colour) {
   const speed = running?.images_per_second;
   const seconds = speed ? (images * (1 - (running.epoch % 1))) / speed : null;
   const soon = seconds === null ? "" : seconds < 90 ? `, in about ${Math.max(1, Math.round(seconds))}\u202fs` : `, in ${about(seconds)}`;
-  const text = running ? `The first point comes at the end of epoch 1${soon}` : "The curves begin when the training begins";
+  const text = running ? `The first point comes at the end of epoch 1${soon}` : row.every(hasEnded) ? "None of them ended an epoch" : "The curves begin when the training begins";
   return { text, x: 0.5, y: 0.5, xref: "paper", yref: "paper", showarrow: false, bgcolor: colour.surface, borderpad: 6, font: { size: 13, color: colour["ink-2"] } };
 }
 

@@ -63,7 +63,8 @@ export function curve(store, candidate, quantity) {
   if (quantity === "loss") return split(rows.filter((row) => row[2] !== null).map((row) => [row[1], row[2]]));
   const drawn = rows.filter((row) => row[4] !== null).map((row) => [row[1], 100 * row[4]]);
   const parent = store.parentOf(candidate);
-  const inherits = candidate.kind === "neighbour" && parent?.val_accuracy != null && candidate.status !== "pending";
+  const began = rows.length > 0 || candidate.status === "running";
+  const inherits = began && candidate.kind === "neighbour" && parent?.val_accuracy != null;
   if (inherits && drawn[0]?.[0] !== 0) drawn.unshift([0, 100 * parent.val_accuracy]); // Eq. (1): a child begins as its parent
   return split(drawn);
 }

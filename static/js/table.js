@@ -2,11 +2,14 @@
 
 import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented, setText } from "./dom.js";
 import { count, duration, interval, percent, plusMinus, scientific, short } from "./format.js";
-import { isParentSlot } from "./state.js";
+import { hasEnded, isParentSlot } from "./state.js";
 import { STATUS_WORDS, morphismWords } from "./words.js";
+
+const [MOST, FIRST] = [20, 12]; // a longer step shows so many at first
 
 export class Table {
   #store;
+  #all = null; // the step that somebody wanted to see whole
   #draw = oncePerFrame(() => this.#show());
 
   constructor(store) {
@@ -25,8 +28,20 @@ export class Table {
     const top = store.winnerOf(store.step) ?? store.leaderOf(store.step);
     const band = top && top.val_accuracy !== null ? interval(top.val_accuracy, n) : null;
     byId("children-axis").replaceChildren(axisOf(scale));
-    byId("children-body").replaceChildren(...rows.map((candidate, i) => this.#row(candidate, i, n, scale, band, top)));
+    const shown = this.#all === store.step || rows.length <= MOST ? rows : rows.slice(0, FIRST);
+    byId("children-body").replaceChildren(...shown.map((candidate, i) => this.#row(candidate, i, n, scale, band, top)));
+    this.#more(rows.length - shown.length);
     byId("children-axis").hidden = scale === null;
+  }
+
+  #more(hidden) {
+    const button = byId("children-more");
+    button.hidden = hidden === 0;
+    button.textContent = `${hidden} more candidates`;
+    button.onclick = () => {
+      this.#all = this.#store.step;
+      this.#show();
+    };
   }
 
   #head(rows) {
@@ -47,6 +62,8 @@ export class Table {
     if (step === 0) return "model_0, trained from scratch. Every later network descends from it.";
     const winner = this.#store.winnerOf(step);
     if (winner) return `${winner.code} won by the rule highest validation accuracy.`;
+    if (rows.every(hasEnded)) return "None of them came to a validation accuracy; each says why.";
+    if (this.#store.search.status === "stopped") return "Stopped before it was decided.";
     const open = rows.filter((c) => c.status === "pending" || c.status === "running").length;
     return `Open: decided when ${open === 1 ? "the last candidate has" : `${open} more have`} ended. Then the highest validation accuracy wins.`;
   }
@@ -86,7 +103,7 @@ export class Table {
 function ranked(row) {
   const group = (c) => (c.status === "done" ? 0 : c.status === "running" ? 1 : c.status === "pending" ? 2 : 3);
   const value = (c) => (group(c) === 0 ? (c.val_accuracy ?? -1) : 0);
-  return [...row].sort((a, b) => group(a) - group(b) || value(b) - value(a) || isParentSlot(b) - isParentSlot(a) || a.index - b.index);
+  return [...row].sort((a, b) => group(a) - group(b) || value(b) - value(a) || (group(a) ? 0 : isParentSlot(b) - isParentSlot(a)) || a.index - b.index);
 }
 
 function morphismList(candidate) {
@@ -103,8 +120,9 @@ function accuracy(candidate, n) {
 function progress(candidate) {
   const word = STATUS_WORDS[candidate.status];
   if (candidate.status === "running") return h("span", { class: "state-running" }, `epoch ${Math.min(candidate.epochs, Math.floor(candidate.epoch) + 1)} of ${candidate.epochs}`);
-  const failed = ["too_big", "diverged", "failed", "cancelled"].includes(candidate.status);
-  return h("span", failed ? { class: "badge badge-bad", title: candidate.reason || null } : { class: "muted" }, word);
+  if (!hasEnded(candidate) || candidate.status === "done") return h("span", { class: "muted" }, word);
+  const broken = candidate.seal && !candidate.seal.holds;
+  return h("span", { class: "badge badge-bad", title: candidate.reason || null }, broken ? "seal broken" : word);
 }
 
 function sealCell(candidate) {

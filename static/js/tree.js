@@ -34,6 +34,7 @@ export class Tree {
   /** The drawing is laid out anew for the desk and for the phone, never scaled down. */
   #fit() {
     const room = this.#box.clientWidth;
+    if (room < 200) return; // hidden, or the window is being changed
     const width = room < 560 ? Math.max(280, room) : Math.min(1200, room);
     if (Math.abs(width - this.#width) < 24) return;
     this.#width = width;
