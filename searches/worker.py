@@ -19,26 +19,16 @@ from django.conf import settings
 
 from searches import services, slots
 from searches import worker_files as files
-from searches.models import Candidate, Point
+from searches.models import Candidate
 from searches.services import Lease, LeaseLost, UnfitWorker
+from searches.worker_run import Run, WorkerStops
 
 if TYPE_CHECKING:
-    from searches.nash import curves
     from searches.nash.data import ImageSet
-    from searches.nash.inheritance import Seal
-    from searches.nash.runner import Trained
-    from searches.nash.training import Training
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 1.0
-LONG_CALL = 4.0
-"""A call that cannot be cut extends the lease to so many times its length first."""
 GIVE_UP_LOOK_SECONDS = 1.0
-
-
-class WorkerStops(Exception):
-    """This process was told to end; what it trains goes back."""
 
 
 @dataclass
@@ -141,7 +131,9 @@ def _claim_and_train(candidate: Candidate, n_threads: int, device: str, post: Po
         return []
     post.candidate_id = candidate.pk
     try:
-        return _train_leased(candidate, lease, images, device, post)
+        ids = _train_leased(candidate, lease, images, device, post)
+        files.tidy(candidate)
+        return ids
     except LeaseLost as error:
         logger.info("%s", error)
         return []
@@ -156,7 +148,7 @@ def _train_leased(candidate: Candidate, lease: Lease, images: ImageSet, device: 
     from searches.nash.runner import SealBroken
 
     try:
-        result = _Run(candidate, lease, images, device, post.stop).result()
+        return services.finish(lease, Run(candidate, lease, images, device, post.stop).result())
     except WorkerStops:
         return services.release(lease)
     except LeaseLost:
@@ -170,9 +162,6 @@ def _train_leased(candidate: Candidate, lease: Lease, images: ImageSet, device: 
     except Exception as error:
         logger.exception("%s of %s fell over", candidate.code, candidate.search.name)
         return services.release_failed(lease, f"{type(error).__name__}: {error}")
-    ids = services.finish(lease, result)
-    files.prune_checkpoints(candidate, keep=0)
-    return ids
 
 
 def _out_of_memory(candidate: Candidate, lease: Lease, error: str) -> list[int]:
@@ -182,141 +171,4 @@ def _out_of_memory(candidate: Candidate, lease: Lease, error: str) -> list[int]:
         return services.split_batch(lease, 2, why=f"out of memory ({error}); half a batch at a time from now on")
     return services.end_candidate(
         lease, Candidate.Status.TOO_BIG, f"out of memory even with half a batch at a time: {error}"
-    )
-
-
-class _Run:
-    """A training under a lease: beats, and what the engine tells while it trains."""
-
-    def __init__(
-        self, candidate: Candidate, lease: Lease, images: ImageSet, device: str, stop: threading.Event
-    ) -> None:
-        self._candidate = candidate
-        self._lease = lease
-        self._images = images
-        self._device = device
-        self._stop = stop
-        self._next_beat = 0.0
-        self._speed = _Speed(candidate.search.search_config.batch_size)
-        self._points: list[Point] = []
-        self._epoch: float | None = None
-
-    def result(self) -> services.Result:
-        """Train to the end and put the files on disk. Raises what ends a training early."""
-        trained = self._execute()
-        self._long_call()
-        made = files.write_result(self._candidate, self._lease.attempt, trained, self._images)
-        return services.Result(
-            val_accuracy=trained.val_accuracy,
-            test_accuracy=trained.test_accuracy,
-            correct=trained.correct,
-            seconds=trained.train_seconds,
-            images_per_second=trained.images_per_second,
-            flops_per_second=trained.flops_per_second,
-            peak_memory_bytes=trained.peak_memory_bytes,
-            files=tuple(made),
-        )
-
-    def _execute(self) -> Trained:
-        from searches.nash.runner import execute
-
-        candidate = self._candidate
-        self._long_call()
-        job = candidate.job(candidate.parent.key if candidate.parent else None)
-        checkpoint = self._resume()
-        parent = files.load_parent(candidate)
-        statistics = None
-        if parent is not None and job.morphisms:
-            statistics = files.load_statistics(candidate, parent, self._images, self._device)
-            self._long_call()
-        return execute(
-            job,
-            candidate.search.search_config,
-            self._images,
-            parent,
-            statistics=statistics,
-            device=self._device,
-            checkpoint=checkpoint,
-            accumulate=candidate.accumulate,
-            on_seal=self._on_seal,
-            on_point=self._on_point,
-            on_epoch=self._on_epoch,
-            on_batch=self._beat,
-        )
-
-    def _resume(self) -> dict[str, object] | None:
-        """The state to go on from, its points taken over into the rows; None for a beginning."""
-        from searches.nash.curves import Point as CurvePoint
-
-        found = files.newest_checkpoint(self._candidate)
-        if found is None:
-            if self._lease.attempt > 1:
-                services.record_resumed(self._lease, [], epoch=0.0, checkpoint="")
-            return None
-        name, state = found
-        points = [_row(CurvePoint(*values)) for values in state["points"]]
-        services.record_resumed(self._lease, points, epoch=float(state["epoch"]), checkpoint=name)
-        return state
-
-    def _on_seal(self, seal: Seal) -> None:
-        services.record_seal(self._lease, seal.to_dict())
-        self._long_call()
-
-    def _on_point(self, point: curves.Point) -> None:
-        self._points.append(_row(point))
-        self._epoch = point.epoch
-        self._speed.reached(point.optimiser_step)
-
-    def _on_epoch(self, training: Training) -> None:
-        """File first, then rows."""
-        self._beat_now()
-        name = files.write_checkpoint(self._candidate, self._lease.attempt, training.state())
-        services.record_epoch(
-            self._lease, self._points, epoch=float(training.epoch), seconds=training.seconds, checkpoint=name
-        )
-        self._points = []
-        files.prune_checkpoints(self._candidate)
-
-    def _beat(self) -> None:
-        """At most once a second, from whatever loop is at work."""
-        if self._stop.is_set():
-            raise WorkerStops
-        if time.monotonic() >= self._next_beat:
-            self._beat_now()
-
-    def _beat_now(self) -> None:
-        services.beat(self._lease, epoch=self._epoch, images_per_second=self._speed.images_per_second)
-        self._next_beat = time.monotonic() + min(BEAT_SECONDS, settings.NASH_LEASE_SECONDS / 4)
-
-    def _long_call(self) -> None:
-        """Before something that has no batches of its own."""
-        if self._stop.is_set():
-            raise WorkerStops
-        services.beat(self._lease, lease_seconds=LONG_CALL * settings.NASH_LEASE_SECONDS)
-
-
-class _Speed:
-    """Images a second between the last two points."""
-
-    def __init__(self, batch_size: int) -> None:
-        self._batch_size = batch_size
-        self._step = 0
-        self._since = time.monotonic()
-        self.images_per_second: float | None = None
-
-    def reached(self, optimiser_step: int) -> None:
-        now = time.monotonic()
-        if 0 < self._step < optimiser_step:
-            steps = optimiser_step - self._step
-            self.images_per_second = round(steps * self._batch_size / max(now - self._since, 1e-6), 1)
-        self._step, self._since = optimiser_step, now
-
-
-def _row(point: curves.Point) -> Point:
-    return Point(
-        optimiser_step=point.optimiser_step,
-        epoch=point.epoch,
-        loss=point.loss,
-        lr=point.lr,
-        val_accuracy=point.val_accuracy,
     )

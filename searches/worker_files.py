@@ -17,6 +17,7 @@ from django.conf import settings
 
 from searches import selectors, services
 from searches.models import Artifact, Candidate, DataSet
+from searches.nash.hillclimb import ENDED
 
 if TYPE_CHECKING:
     from searches.nash.checkpoints import State
@@ -108,9 +109,21 @@ def newest_checkpoint(candidate: Candidate) -> tuple[str, State] | None:
     return None
 
 
-def prune_checkpoints(candidate: Candidate, *, keep: int = CHECKPOINTS_KEPT) -> None:
-    for path in selectors.checkpoint_paths(selectors.candidate_folder(candidate))[keep:]:
+def prune_checkpoints(candidate: Candidate) -> None:
+    """Keep the newest ones only."""
+    for path in selectors.checkpoint_paths(selectors.candidate_folder(candidate))[CHECKPOINTS_KEPT:]:
         path.unlink(missing_ok=True)
+
+
+def tidy(candidate: Candidate) -> None:
+    """Once a candidate has ended: remove what no row names, checkpoints and files of attempts that died."""
+    candidate.refresh_from_db(fields=["status"])
+    if candidate.status not in ENDED:
+        return
+    named = {Path(file).name for file in candidate.artifacts.values_list("file", flat=True)}
+    for path in selectors.candidate_folder(candidate).glob("*"):
+        if path.name not in named and STATISTICS not in path.name:  # a child may be about to write them
+            path.unlink(missing_ok=True)
 
 
 def write_result(candidate: Candidate, attempt: int, trained: Trained, images: ImageSet) -> list[services.MadeFile]:

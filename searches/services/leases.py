@@ -38,7 +38,7 @@ class UnfitWorker(Exception):
 
 @dataclass(frozen=True)
 class Lease:
-    """What a worker holds while it trains; `seconds_before` is the training time of earlier attempts."""
+    """What a worker holds while it trains: its right is that no newer attempt has begun."""
 
     search_id: int
     candidate_id: int
@@ -46,7 +46,6 @@ class Lease:
     worker: str
     threads: int
     numeric_path: str
-    seconds_before: float = 0.0
 
     def __str__(self) -> str:
         return f"candidate {self.candidate_id}, attempt {self.attempt}"
@@ -83,7 +82,7 @@ def claim(candidate_id: int, *, worker: str, threads: int, numeric_path: str, da
         if not taken:
             return None
         candidate = _begin(search, candidate_id)
-    return Lease(search.pk, candidate_id, candidate.attempt, worker, threads, numeric_path, candidate.seconds or 0.0)
+    return Lease(search.pk, candidate_id, candidate.attempt, worker, threads, numeric_path)
 
 
 def _search_id(candidate_id: int) -> int | None:

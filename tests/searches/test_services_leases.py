@@ -236,13 +236,6 @@ def test_the_batch_can_be_split_for_a_second_try(candidate):
     assert leased(candidate).attempt == 2
 
 
-def test_seconds_of_earlier_attempts_are_known_to_the_next(candidate):
-    lease = leased(candidate)
-    services.record_epoch(lease, points(5), epoch=0.5, seconds=7.0, checkpoint="checkpoint-1-1.pt")
-    services.release(lease)
-    assert leased(candidate).seconds_before == 7.0
-
-
 def test_finishing_twice_is_refused(candidate):
     lease = leased(candidate)
     services.finish(lease, result())

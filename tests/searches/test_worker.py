@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from searches import services, tasks, worker
+from searches import services, tasks, worker, worker_run
 from searches.datasets import ensure_digits
 from searches.models import Candidate, DataSet, Search, Worker
 from searches.nash.config import SearchConfig
@@ -58,14 +58,14 @@ def weights(candidate: Candidate) -> str:
 def break_at(monkeypatch, n: int, error: Exception) -> None:
     """Let the n-th beat from here on raise."""
     beats = iter(range(1, 10**9))
-    real = worker._Run._beat
+    real = worker_run.Run._beat
 
     def beat(self):
         if next(beats) == n:
             raise error
         real(self)
 
-    monkeypatch.setattr(worker._Run, "_beat", beat)
+    monkeypatch.setattr(worker_run.Run, "_beat", beat)
 
 
 def test_a_search_is_trained_to_its_end(search, post, data_folder):
@@ -137,7 +137,7 @@ def test_an_attempt_that_stops_goes_on_to_the_same_bits(post, monkeypatch, beats
     work(stopped, post, until="1.1")
     child = stopped.candidates.get(kind="neighbour", index=1)
     with monkeypatch.context() as patch:
-        break_at(patch, beats, worker.WorkerStops())
+        break_at(patch, beats, worker_run.WorkerStops())
         assert worker.train(child.pk, post) == [child.pk]
     child.refresh_from_db()
     assert (child.status, child.failures, child.attempt) == ("pending", 0, 1)
@@ -160,7 +160,7 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_used(post, monkeypat
     work(harmed, post, until="1.1")
     child = harmed.candidates.get(kind="neighbour", index=1)
     with monkeypatch.context() as patch:
-        break_at(patch, 24, worker.WorkerStops())
+        break_at(patch, 24, worker_run.WorkerStops())
         worker.train(child.pk, post)
     paths = checkpoint_paths(candidate_folder(child))
     assert len(paths) == 2
@@ -266,7 +266,7 @@ def test_any_other_error_counts_and_the_fourth_ends_the_child(search, post, monk
 def test_a_pause_stops_a_running_training_without_a_trace(search, post, monkeypatch):
     work(search, post, until="1.1")
     child = search.candidates.get(kind="neighbour", index=1)
-    real, beats = worker._Run._beat, iter(range(10**9))
+    real, beats = worker_run.Run._beat, iter(range(10**9))
 
     def pausing(self):
         if next(beats) == 2:
@@ -275,7 +275,7 @@ def test_a_pause_stops_a_running_training_without_a_trace(search, post, monkeypa
         real(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(worker._Run, "_beat", pausing)
+        patch.setattr(worker_run.Run, "_beat", pausing)
         assert worker.train(child.pk, post) == []
     child.refresh_from_db()
     assert (child.status, child.failures) == ("pending", 0)
@@ -284,6 +284,35 @@ def test_a_pause_stops_a_running_training_without_a_trace(search, post, monkeypa
         worker.train(pk, post)
     child.refresh_from_db()
     assert child.status == "done"
+
+
+def test_files_of_an_attempt_that_died_go_when_the_candidate_has_ended(search, post, monkeypatch):
+    work(search, post, until="1.1")
+    child = search.candidates.get(kind="neighbour", index=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "finish", lambda lease, result: services.release(lease))
+        worker.train(child.pk, post)
+    folder = candidate_folder(child)
+    assert (folder / "weights-1.safetensors").is_file()
+    (folder / ".checkpoint-1-2.pt.1-4711.tmp").write_bytes(b"half")
+    worker.train(child.pk, post)
+    assert [p.name for p in folder.glob("*")] == ["weights-2.safetensors"]
+
+
+def test_the_seconds_of_a_running_training_fit_its_epochs(post, monkeypatch):
+    search = launch(epoch_neigh=4)
+    work(search, post, until="1.1")
+    child = search.candidates.get(kind="neighbour", index=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(worker_run, "BEAT_SECONDS", 0.0)
+        break_at(patch, 12, worker_run.WorkerStops())
+        worker.train(child.pk, post)
+    child.refresh_from_db()
+    assert 0 < child.epoch < 4
+    assert child.seconds > 0
+    work(search, post)
+    child.refresh_from_db()
+    assert child.epoch == 4
 
 
 def test_a_late_message_changes_nothing(search, post):
