@@ -93,7 +93,12 @@ def one_column_layout(parts: Parts, sizes: Sizes, width: float) -> tuple[Stack, 
     stack = stacked(parts.rows, sizes)
     legs = with_lanes(
         [
-            Leg(skip, leaving(stack.at(skip.source), sizes), stack.at(skip.join).mid, leaving(stack.at(skip.source), sizes))
+            Leg(
+                skip,
+                leaving(stack.at(skip.source), sizes),
+                stack.at(skip.join).mid,
+                leaving(stack.at(skip.source), sizes),
+            )
             for skip in parts.skips
         ]
     )
@@ -102,9 +107,7 @@ def one_column_layout(parts: Parts, sizes: Sizes, width: float) -> tuple[Stack, 
     return stack, column, legs
 
 
-def _one_column(
-    parts: Parts, sizes: Sizes, width: float, lambdas: Mapping[str, float]
-) -> tuple[float, list[str]]:
+def _one_column(parts: Parts, sizes: Sizes, width: float, lambdas: Mapping[str, float]) -> tuple[float, list[str]]:
     stack, column, legs = one_column_layout(parts, sizes, width)
     body = []
     if sizes.words:
@@ -126,4 +129,3 @@ def _skip(leg: Leg, stack: Stack, column: Column, sizes: Sizes) -> str:
     pools: list[Point] = [(x, p.mid) for p in inside[: leg.skip.pools]]
     from_trunk = stack.at(leg.skip.source).row.op != "conv"
     return skip_svg(leg.skip, [start, (x, start[1]), (x, end[1]), end], sizes, column.step, pools, from_trunk)
-

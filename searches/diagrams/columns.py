@@ -71,9 +71,7 @@ def laid_out(parts: Parts, sizes: Sizes, width: float) -> Sheet:
         stack = stacked(rows, sizes)
         stacks.append(stack.moved(-stack.bands[0].top if stack.bands else 0.0))
     wanted = [with_ports(with_lanes(_legs(parts.skips, s, sizes)), s, sizes) for s in stacks]
-    shares = shared_widths(
-        list(zip(stacks, wanted, strict=True)), sizes, width - GUTTER * (len(groups) - 1)
-    )
+    shares = shared_widths(list(zip(stacks, wanted, strict=True)), sizes, width - GUTTER * (len(groups) - 1))
     columns, legs, x = [], [], 0.0
     for stack, mine, share in zip(stacks, wanted, shares, strict=True):
         column, fitting = fitted(stack, mine, sizes, x, share)
@@ -105,7 +103,9 @@ def balanced(groups: Sequence[Sequence[Row]], sizes: Sizes, most: int) -> list[l
     while len(out) < most:
         heights = [stacked(rows, sizes).height for rows in out]
         i = heights.index(max(heights))
-        middle = [k for k, p in enumerate(stacked(out[i], sizes).placed) if p.mid > heights[i] / 2 and p.row.op == "conv"]
+        middle = [
+            k for k, p in enumerate(stacked(out[i], sizes).placed) if p.mid > heights[i] / 2 and p.row.op == "conv"
+        ]
         if not middle or not 0 < middle[0] < len(out[i]) - 1:
             break
         halves = [out[i][: middle[0]], out[i][middle[0] :]]
@@ -158,7 +158,14 @@ def _turns(sheet: Sheet) -> list[str]:
         here, there = sheet.columns[i], sheet.columns[i + 1]
         foot, head = sheet.stacks[i].placed[-1].bottom, sheet.stacks[i + 1].placed[0].top
         x, y = there.x - GUTTER / 2, sheet.stacks[i + 1].bands[0].top - 30
-        points = [(here.centre, foot), (here.centre, foot + 14), (x, foot + 14), (x, y), (there.centre, y), (there.centre, head)]
+        points = [
+            (here.centre, foot),
+            (here.centre, foot + 14),
+            (x, foot + 14),
+            (x, y),
+            (there.centre, y),
+            (there.centre, head),
+        ]
         out.append(path(polyline(points, 8), "trunk turn"))
     return out
 

@@ -124,7 +124,9 @@ def _shortened(to_come: Sequence[Generation], n_known: int) -> list[Generation]:
     if n_known + len(to_come) <= MOST_GHOSTS or len(to_come) < 3:
         return list(to_come)
     first, last = to_come[1].short[1], to_come[-1].short[1]
-    rest = Generation("rest", f"Steps {first} to {last}", "to come", ("step", f"{first}–{last}"), (), steps=len(to_come) - 1)
+    rest = Generation(
+        "rest", f"Steps {first} to {last}", "to come", ("step", f"{first}–{last}"), (), steps=len(to_come) - 1
+    )
     return [to_come[0], rest]
 
 

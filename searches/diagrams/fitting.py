@@ -72,11 +72,10 @@ def fitted(stack: Stack, legs: Sequence[Leg], sizes: Sizes, x: float, width: flo
     return Column(x, width, centre, trunk / 2, sizes.first_lane, step, parameters > 12, block_width), list(legs)
 
 
-def shared_widths(
-    columns: Sequence[tuple[Stack, Sequence[Leg]]], sizes: Sizes, width: float
-) -> list[float]:
+def shared_widths(columns: Sequence[tuple[Stack, Sequence[Leg]]], sizes: Sizes, width: float) -> list[float]:
     """Widths for columns side by side: first what each needs at its narrowest, the rest by what it would like."""
-    least, liked = [], []
+    least: list[float] = []
+    liked: list[float] = []
     for stack, legs in columns:
         widest, floor = _block_needs(stack, legs, sizes)
         n = _lane_counts(legs)

@@ -59,9 +59,7 @@ def _first_fit(spans: Sequence[tuple[float, float]], order: Sequence[int], margi
     chosen = [0] * len(spans)
     for i in order:
         top, bottom = spans[i]
-        free = (
-            k for k, taken in enumerate(lanes) if all(bottom + margin < a or top - margin > b for a, b in taken)
-        )
+        free = (k for k, taken in enumerate(lanes) if all(bottom + margin < a or top - margin > b for a, b in taken))
         chosen[i] = next(free, len(lanes))
         if chosen[i] == len(lanes):
             lanes.append([])

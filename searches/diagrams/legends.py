@@ -36,9 +36,15 @@ def architecture_legend() -> list[Key]:
     return [
         Key(svg=_key("arch", 34, group(block, class_="is-new")), words="new"),
         Key(svg=_key("arch", 34, group(block, core, joints, class_="is-wide")), words="widened"),
-        Key(svg=_key("arch", 34, group(path("M1 7.2H33M1 10.8H33", "line"), class_="skip skip-concat")), words="concat"),
+        Key(
+            svg=_key("arch", 34, group(path("M1 7.2H33M1 10.8H33", "line"), class_="skip skip-concat")),
+            words="concat",
+        ),
         Key(svg=_key("arch", 34, group(path("M1 9H33", "line"), class_="skip skip-add")), words="add"),
-        Key(svg=_key("arch", 22, group(path(funnel(11, 9, 16, 10), "lane-pool"), class_="skip")), words="pool on a skip"),
+        Key(
+            svg=_key("arch", 22, group(path(funnel(11, 9, 16, 10), "lane-pool"), class_="skip")),
+            words="pool on a skip",
+        ),
     ]
 
 
@@ -65,7 +71,9 @@ def lineage_legend() -> list[Key]:
         ("pending", box, "waits"),
         ("failed", box + group(cross, class_="glyph x"), "failed"),
     ]
-    return [Key(svg=_key("tree", 30, group(shape, class_=f"node {state}")), words=words) for state, shape, words in states]
+    return [
+        Key(svg=_key("tree", 30, group(shape, class_=f"node {state}")), words=words) for state, shape, words in states
+    ]
 
 
 def morphism_legend() -> list[Key]:

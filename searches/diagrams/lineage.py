@@ -14,7 +14,7 @@ from searches.diagrams.family import Generation, Member, generations, span_of
 from searches.diagrams.nodes import SQUARE, Spot, node_svg
 from searches.diagrams.standalone import standalone_head
 from searches.diagrams.strip import strip_spots, strip_svg
-from searches.diagrams.svg import document, element, group, number, path, rect, text
+from searches.diagrams.svg import document, element, group, hexagon, number, path, rect, rounded_box, text
 
 WIDE = 560
 MOST_SQUARES = 40
@@ -116,9 +116,7 @@ def _tab_stop(members: Sequence[Member], best: int | None, selected: int | None)
     return next((i for i in (selected, best) if i in ids), ids[0] if ids else None)
 
 
-def _spots(
-    rows: Sequence[Generation], tops: Sequence[float], grid: Grid, selected: int | None
-) -> dict[int, Spot]:
+def _spots(rows: Sequence[Generation], tops: Sequence[float], grid: Grid, selected: int | None) -> dict[int, Spot]:
     spots: dict[int, Spot] = {}
     for row, top in zip(rows, tops, strict=True):
         if row.kind == "neighbour" and grid.form == "strip":
@@ -175,14 +173,29 @@ def _ghosts(rows: Sequence[Generation], tops: Sequence[float], grid: Grid) -> li
         if row.kind == "neighbour" and grid.form != "strip":
             out.append(path("".join(_outline(j, top, grid) for j in range(grid.slots)), "ghost"))
         else:
-            out.append(rect(grid.middle - _final_width(grid) / 2, top + 5, _final_width(grid), grid.node_height - 10, "ghost", 8))
-            out.append(text(grid.middle, top + grid.node_height / 2 + 4.5, _to_come(row, grid), "ghost-word", "middle"))
+            out.append(
+                rect(
+                    grid.middle - _final_width(grid) / 2,
+                    top + 5,
+                    _final_width(grid),
+                    grid.node_height - 10,
+                    "ghost",
+                    8,
+                )
+            )
+            out.append(
+                text(grid.middle, top + grid.node_height / 2 + 4.5, _to_come(row, grid), "ghost-word", "middle")
+            )
     return out
 
 
 def _to_come(row: Generation, grid: Grid) -> str:
     if row.kind == "final":
-        return "the winner, on training + validation set; then the test set, once" if grid.wide else "train + validation, then test"
+        return (
+            "the winner, on training + validation set; then the test set, once"
+            if grid.wide
+            else "train + validation, then test"
+        )
     return f"{row.steps} steps of {grid.slots}" if row.kind == "rest" else f"{grid.slots} trainings"
 
 
@@ -192,28 +205,17 @@ def _outline(place: int, top: float, grid: Grid) -> str:
     if grid.form == "square":
         h, y = SQUARE, top + 22
     x = grid.slot_x(place) - w / 2
-    if place == grid.slots - 1 and grid.slots > 1:
-        c = min(11.0, h / 3.5)
-        return (
-            f"M{number(x + c)} {number(y)}h{number(w - 2 * c)}l{number(c)} {number(h / 2)}l{number(-c)} {number(h / 2)}"
-            f"h{number(2 * c - w)}l{number(-c)} {number(-h / 2)}z"
-        )
-    r = min(8.0, h / 4)
-    return (
-        f"M{number(x + r)} {number(y)}h{number(w - 2 * r)}q{number(r)} 0 {number(r)} {number(r)}v{number(h - 2 * r)}"
-        f"q0 {number(r)} {number(-r)} {number(r)}h{number(2 * r - w)}q{number(-r)} 0 {number(-r)} {number(-r)}"
-        f"v{number(2 * r - h)}q0 {number(-r)} {number(r)} {number(-r)}z"
-    )
+    is_parent = place == grid.slots - 1 and grid.slots > 1
+    return hexagon(x, y, w, h) if is_parent else rounded_box(x, y, w, h)
 
 
 # ------------------------------------------------------------------ links
 
 
-def _links(
-    rows: Sequence[Generation], tops: Sequence[float], grid: Grid, spots: Mapping[int, Spot]
-) -> list[str]:
+def _links(rows: Sequence[Generation], tops: Sequence[float], grid: Grid, spots: Mapping[int, Spot]) -> list[str]:
     """From each parent's foot to its children's heads; the path of winners last, over all others."""
-    quiet, strong = [], []
+    quiet: list[str] = []
+    strong: list[str] = []
     heir: Spot | None = None
     for row, top in zip(rows, tops, strict=True):
         if not row.members:
@@ -251,4 +253,5 @@ def _curve(parent: Spot, x: float, y: float) -> str:
     if abs(parent.x - x) < 1:
         return f"{start}V{number(y)}"
     bend = 0.6 * (y - parent.foot)
-    return f"{start}C{number(parent.x)} {number(parent.foot + bend)} {number(x)} {number(parent.foot)} {number(x)} {number(y)}"
+    leaves, arrives = f"{number(parent.x)} {number(parent.foot + bend)}", f"{number(x)} {number(parent.foot)}"
+    return f"{start}C{leaves} {arrives} {number(x)} {number(y)}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from searches.diagrams.family import Member
 from searches.diagrams.glyphs import MORPHISM_GLYPHS, glyph
-from searches.diagrams.svg import element, number, path, rect, text, text_width
+from searches.diagrams.svg import element, hexagon, path, rect, text, text_width
 from searches.diagrams.words import percent, short
 
 SQUARE = 16.0
@@ -84,10 +84,7 @@ def _outline(spot: Spot, shape: str, grow: float, class_: str) -> str:
     if shape != "hexagon":
         radius = 3.0 if spot.form == "square" else 8.0
         return rect(x, y, w, h, class_, radius + grow)
-    cut = min(11.0, h / 3.5)
-    right, middle, bottom = number(x + w - cut), number(y + h / 2), number(y + h)
-    d = f"M{number(x + cut)} {number(y)}H{right}L{number(x + w)} {middle}L{right} {bottom}H{number(x + cut)}L{number(x)} {middle}Z"
-    return path(d, class_)
+    return path(hexagon(x, y, w, h), class_)
 
 
 Marks = list[tuple[str, str]]
@@ -124,9 +121,8 @@ def _code(member: Member, spot: Spot) -> Marks:
     """The short name over a corner of the box, at the side where no link comes in; not where a badge needs it."""
     taken = text_width(member.code) + (20 if member.wins else 0)
     room = spot.width - LEADS_WIDTH - 10 if member.leads else spot.width / 2 - 2
-    if member.leads or (member.wins and spot.from_left):
-        if taken > room:
-            return []
+    if (member.leads or (member.wins and spot.from_left)) and taken > room:
+        return []
     cut = 9 if member.is_parent else 1
     if spot.from_left:
         return [_words(spot.left + spot.width - max(cut, 17 * member.wins), spot.y - 8, member.code, "code", "end")]
@@ -161,8 +157,10 @@ def _morphisms(member: Member, spot: Spot, inner: float, base: float) -> Marks:
     each = [(kind, 1) for kind in member.morphisms]
     kinds = [*MORPHISM_GLYPHS, *sorted(set(member.morphisms) - set(MORPHISM_GLYPHS))]
     counted = [(kind, member.morphisms.count(kind)) for kind in kinds if kind in member.morphisms]
+    once = [(kind, 1) for kind, _ in counted]
     size = short(member.n_parameters)
-    for items, gap, label in ((each, 4, size), (each, 4, ""), (counted, 4, ""), (counted, 1, ""), (counted[:3], 1, "")):
+    tries = ((each, 4, size), (each, 4, ""), (counted, 4, ""), (counted, 1, ""), (once, 1, ""), (once[:2], 1, ""))
+    for items, gap, label in tries:
         label_width = text_width(label) + 6 if label else 0.0
         total = sum(13 + (8 if n > 1 else 0) for _, n in items) + gap * (len(items) - 1) + label_width
         if total <= inner + 2:
@@ -199,10 +197,13 @@ def progress(member: Member, x: float, y: float, width: float) -> list[str]:
 
 def _failed(member: Member, spot: Spot, inner: float, tall: bool) -> Marks:
     words = member.word if text_width(member.word) <= inner + 4 else member.word.split()[-1]
-    if not tall:
-        return [_words(spot.x, spot.y + spot.height / 2 + 4, words, "val sub")]
     sign = "dash" if member.word == "stopped" else "cross"
-    return [("", glyph(sign, spot.x - 6.5, spot.y + 10, 13, "x")), _words(spot.x, spot.y + 42, words, "val sub")]
+    if tall:
+        return [("", glyph(sign, spot.x - 6.5, spot.y + 10, 13, "x")), _words(spot.x, spot.y + 42, words, "val sub")]
+    middle = spot.y + spot.height / 2
+    if text_width(words) > inner + 4:
+        return [("", glyph(sign, spot.x - 6.5, middle - 6.5, 13, "x"))]
+    return [_words(spot.x, middle + 4, words, "val sub")]
 
 
 def _badge(member: Member, spot: Spot) -> Marks:
@@ -255,4 +256,3 @@ def _bar(member: Member, spot: Spot) -> Marks:
     if member.state == "failed":
         return [("", glyph("cross", spot.left + 16, y - 11, 13, "x")), _words(spot.x, y, member.word, "val sub")]
     return [_words(spot.x, y, member.word or "ended", "val waits")]
-

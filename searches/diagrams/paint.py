@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from searches.diagrams.fitting import Column, label_width, passing, tag_of, tag_width
 from searches.diagrams.glyphs import glyph
@@ -64,12 +65,12 @@ def _shape(row: Row, height: float, column: Column, sizes: Sizes) -> list[str]:
         return [rect(-w / 2, top, w, h, "io", h / 2)]
     if row.op == "linear":
         w = max(column.block_width(64), label_width(row, sizes) + 24) if sizes.words else column.block_width(64)
-        return [rect(-w / 2, top, w, h, "head", 6 if sizes.words else 3)]
+        return [rect(-w / 2, top, w, h, "head", 6.0 if sizes.words else min(3.0, h / 3))]
     if row.op == "max_pool":
         return [path(funnel(0, 0, sizes.pool, h), "pool")]
     r = sizes.join
     if row.op == "concat":
-        shape = rect(-r, -r, 2 * r, 2 * r, "join", 4 if sizes.words else 2)
+        shape = rect(-r, -r, 2 * r, 2 * r, "join", 4.0 if sizes.words else min(2.0, r / 2))
         return [shape, glyph("concat", -r / 2 - 0.5, -r / 2 - 0.5, r + 1, "join-glyph")] if sizes.words else [shape]
     shape = element("circle", class_="join", r=float(r))
     return [shape, glyph("plus", -r / 2, -r / 2, r, "join-glyph")] if sizes.words else [shape]
@@ -84,7 +85,7 @@ def funnel(x: float, y: float, width: float, height: float) -> str:
 
 def _block(row: Row, h: float, column: Column, sizes: Sizes) -> list[str]:
     w, top = column.block_width(row.channels), -h / 2
-    radius = 6.0 if sizes.words else 3.0
+    radius = 6.0 if sizes.words else min(3.0, h / 3)
     outer = rect(-w / 2, top, w, h, "block", radius)
     if not row.is_widened or row.is_new or not row.old_channels:
         return [outer]
@@ -139,9 +140,7 @@ def _cost(row: Row, skip: Skip | None, lambdas: Mapping[str, float]) -> str:
     return short(row.parameters) if row.parameters else ""
 
 
-def _join_word(
-    placed: Placed, column: Column, sizes: Sizes, legs: Sequence[Leg], skip: Skip | None
-) -> list[str]:
+def _join_word(placed: Placed, column: Column, sizes: Sizes, legs: Sequence[Leg], skip: Skip | None) -> list[str]:
     """What a join adds, said opposite its lane: "concat c4", or where a lane is near "c4"."""
     if skip is None:
         return []
@@ -191,9 +190,7 @@ def skip_svg(
     across = min(14.0, step - 1.5) if sizes.words else 5.0
     marks += [path(funnel(x, y, across, 0.65 * across), "lane-pool") for x, y in pools]
     marks += _projection(skip, end, sizes)
-    return group(
-        *marks, class_=f"skip skip-{skip.kind}" + (" is-new" if skip.is_new else ""), data_skip=skip.join
-    )
+    return group(*marks, class_=f"skip skip-{skip.kind}" + (" is-new" if skip.is_new else ""), data_skip=skip.join)
 
 
 def _projection(skip: Skip, end: Point, sizes: Sizes) -> list[str]:
@@ -215,14 +212,11 @@ def stub_svg(skip: Skip, start: Point, end: Point, sizes: Sizes) -> str:
     for x, y in ((x0, y0), (x1, y1)):
         marks.append(path(f"M{number(x)} {number(y)}h{number(14.0 * side)}", "line"))
         marks.append(element("circle", class_="stub", cx=float(x + 16 * side), cy=float(y), r=2.5))
-    return group(
-        *marks, class_=f"skip skip-{skip.kind}" + (" is-new" if skip.is_new else ""), data_skip=skip.join
-    )
+    return group(*marks, class_=f"skip skip-{skip.kind}" + (" is-new" if skip.is_new else ""), data_skip=skip.join)
 
 
 def trunk_svg(placed: Sequence[Placed], column: Column) -> list[str]:
     """The straight line from row to row."""
     return [
-        path(f"M{number(column.centre)} {number(a.bottom)}V{number(b.top)}", "trunk")
-        for a, b in zip(placed, placed[1:], strict=False)
+        path(f"M{number(column.centre)} {number(a.bottom)}V{number(b.top)}", "trunk") for a, b in pairwise(placed)
     ]

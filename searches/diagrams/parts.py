@@ -86,11 +86,7 @@ def parts_of(architecture: Architecture, against: Architecture | None = None) ->
     trunk.reverse()
     names = {node.name for node in trunk}
     before = {node.name: node for node in against.nodes} if against else None
-    skips = [
-        _skip(architecture, node, source, names, before)
-        for node in trunk
-        for source in node.inputs[1:]
-    ]
+    skips = [_skip(architecture, node, source, names, before) for node in trunk for source in node.inputs[1:]]
     return Parts(tuple(_row(architecture, node, before) for node in trunk), tuple(skips))
 
 

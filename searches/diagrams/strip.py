@@ -7,7 +7,7 @@ from typing import Protocol
 
 from searches.diagrams.family import Generation, Member, Ramp
 from searches.diagrams.nodes import Spot
-from searches.diagrams.svg import number, path, text
+from searches.diagrams.svg import number, path, text, text_width
 from searches.diagrams.words import counted, percent
 
 MOST_FULL = 4
@@ -59,12 +59,15 @@ def strip_svg(
         return left + (right - left) * max(0.0, min(1.0, share))
 
     axis, done = top + 34, [m for m in rest if m.state == "done"]
-    ticks = "".join(f"M{number(x(m))} {number(axis - 22)}v18" for m in sorted(done, key=lambda m: (m.accuracy or 0.0, m.index)))
+    ticks = "".join(
+        f"M{number(x(m))} {number(axis - 22)}v18" for m in sorted(done, key=lambda m: (m.accuracy or 0.0, m.index))
+    )
     marks = [path(f"M{number(left)} {number(axis)}H{number(right)}", "strip-axis")]
     marks += [path(ticks, "strip-ticks")] if ticks else []
     marks.append(text(left, axis + 15, percent(ramp.low, 0), "strip-word"))
     marks.append(text(right, axis + 15, percent(ramp.high, 0), "strip-word", "end"))
-    marks.append(text((left + right) / 2, axis + 15, _counts(rest), "strip-word", "middle"))
+    if text_width(_counts(rest)) + 2 * text_width("100 %") + 16 <= right - left:
+        marks.append(text((left + right) / 2, axis + 15, _counts(rest), "strip-word", "middle"))
     return marks
 
 

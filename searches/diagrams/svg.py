@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from html import escape as _escape
+from itertools import pairwise
 
 Point = tuple[float, float]
 
@@ -89,13 +90,31 @@ def document(width: float, height: float, children: Iterable[str], **attributes:
     )
 
 
+def hexagon(x: float, y: float, width: float, height: float) -> str:
+    """Path data of a box with pointed sides."""
+    c = min(11.0, height / 3.5)
+    top, middle, bottom = number(y), number(y + height / 2), number(y + height)
+    left, right = number(x + c), number(x + width - c)
+    return f"M{left} {top}H{right}L{number(x + width)} {middle}L{right} {bottom}H{left}L{number(x)} {middle}Z"
+
+
+def rounded_box(x: float, y: float, width: float, height: float) -> str:
+    """Path data of a box with round corners, for many in one path."""
+    r = min(8.0, height / 4)
+    across, down, q = number(width - 2 * r), number(height - 2 * r), number(r)
+    return (
+        f"M{number(x + r)} {number(y)}h{across}q{q} 0 {q} {q}v{down}q0 {q} -{q} {q}"
+        f"h-{across}q-{q} 0 -{q} -{q}v-{down}q0 -{q} {q} -{q}z"
+    )
+
+
 def polyline(points: Sequence[Point], radius: float = 10.0, offset: float = 0.0) -> str:
     """Path data of an orthogonal line with round corners, moved sideways by `offset` px.
 
     Two lines of opposite offset are the double line of a concatenation, on any ground.
     """
     corners = _without_repeats(points)
-    directions = [_direction(a, b) for a, b in zip(corners, corners[1:], strict=False)]
+    directions = [_direction(a, b) for a, b in pairwise(corners)]
     moved = _moved(corners, directions, offset)
     out = [f"M{number(moved[0][0])} {number(moved[0][1])}"]
     for i in range(1, len(moved) - 1):
@@ -128,7 +147,7 @@ def _direction(a: Point, b: Point) -> Point:
 def _moved(corners: Sequence[Point], directions: Sequence[Point], offset: float) -> list[Point]:
     moved: list[Point] = []
     for i, (x, y) in enumerate(corners):
-        meeting = {d for d in (directions[max(0, i - 1)], directions[min(i, len(directions) - 1)])}
+        meeting = {directions[max(0, i - 1)], directions[min(i, len(directions) - 1)]}
         moved.append((x - offset * sum(d[1] for d in meeting), y + offset * sum(d[0] for d in meeting)))
     return moved
 
