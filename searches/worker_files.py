@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,9 @@ def load_parent(candidate: Candidate) -> Network | None:
     return network_of(Architecture.from_dict(parent.architecture), content)
 
 
-def load_statistics(candidate: Candidate, parent: Network, images: ImageSet, device: str) -> Statistics:
+def load_statistics(
+    candidate: Candidate, parent: Network, images: ImageSet, device: str, *, on_batch: Callable[[], None]
+) -> Statistics:
     """BatchNorm statistics of the parent's blocks: computed by the first child that needs them, then read."""
     from safetensors.torch import load_file, save
 
@@ -74,7 +77,7 @@ def load_statistics(candidate: Candidate, parent: Network, images: ImageSet, dev
     candidate.parent.search = candidate.search
     path = selectors.candidate_folder(candidate.parent) / STATISTICS
     if not path.exists():
-        computed = statistics_of(parent, candidate.search.search_config, images, device=device)
+        computed = statistics_of(parent, candidate.search.search_config, images, device=device, on_batch=on_batch)
         tensors = {
             f"{block}.{name}": tensor.contiguous()
             for block, pair in computed.items()

@@ -71,7 +71,7 @@ class Run:
         parent = files.load_parent(candidate)
         statistics = None
         if parent is not None and job.morphisms:
-            statistics = files.load_statistics(candidate, parent, self._images, self._device)
+            statistics = files.load_statistics(candidate, parent, self._images, self._device, on_batch=self._beat)
             self._long_call()
         return execute(
             job,
