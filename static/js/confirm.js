@@ -1,13 +1,14 @@
-// Pause, resume and stop say in words what will happen before they do it; without this script the form just posts.
+// Pause and stop say in words what will happen before they do it. Their buttons are off until this runs, so that
+// a click that comes early does nothing rather than something unasked.
 
 import { byId } from "./dom.js";
 
 export function confirmForms() {
   const dialog = byId("confirm");
+  if (!dialog) return; // somebody else's search: no buttons
   let form = null;
   for (const each of document.querySelectorAll("form[data-confirm]")) {
     each.addEventListener("submit", (event) => {
-      if (event.submitter?.dataset.sure) return;
       event.preventDefault();
       form = each;
       byId("confirm-title").textContent = each.dataset.title;
@@ -16,9 +17,10 @@ export function confirmForms() {
       byId("confirm-yes").className = `btn ${each.dataset.danger ? "btn-danger" : "btn-primary"}`;
       dialog.showModal();
     });
+    each.querySelector("button").disabled = false;
   }
   dialog.addEventListener("close", () => {
-    if (dialog.returnValue === "yes") form?.submit();
+    if (dialog.returnValue === "yes") form?.submit(); // the method asks no further: it fires no submit event
     dialog.returnValue = "";
   });
 }

@@ -16,6 +16,7 @@ import { SealPanel } from "./seal.js";
 import { Table } from "./table.js";
 import { Tree } from "./tree.js";
 
+confirmForms();
 const store = openStore();
 followAddress(store);
 let header = null;
@@ -23,5 +24,4 @@ const heartbeat = new Heartbeat(store, () => header?.tick());
 header = new Header(store, heartbeat);
 for (const Part of [Result, Tree, Network, Table, SealPanel, Log, Overview, Curves, Best]) new Part(store);
 announce(store);
-confirmForms();
 goLive(store, (connected) => header.connection(connected));

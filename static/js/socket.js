@@ -8,12 +8,13 @@ export class Channel {
   #socketPath;
   #eventsPath;
   #socket = null;
+  #connected = false;
   #failures = 0;
   #catching = false;
   #queue = [];
   #heard = performance.now();
 
-  /** `onChange(connected, since)` is called whenever the connection comes or goes. */
+  /** `onChange(connected)` is called whenever the connection comes or goes. */
   constructor(store, { socketPath, eventsPath, onChange }) {
     this.#store = store;
     this.#socketPath = socketPath;
@@ -30,19 +31,18 @@ export class Channel {
     const socket = new WebSocket(`${scheme}//${location.host}${this.#socketPath}?after=${this.#store.search.seq}`);
     this.#socket = socket;
     this.#heard = performance.now();
-    socket.addEventListener("open", () => this.#connected(socket));
     socket.addEventListener("message", (message) => socket === this.#socket && this.#take(JSON.parse(message.data)));
     socket.addEventListener("close", (event) => socket === this.#socket && this.#lost(event.code));
   }
 
-  #connected(socket) {
-    if (socket !== this.#socket) return;
-    this.#failures = 0;
-    this.onChange(true);
-  }
-
+  /** A word from the server, which says something every second: only that counts as being connected. */
   #take(frame) {
     this.#heard = performance.now();
+    if (!this.#connected) {
+      this.#connected = true;
+      this.#failures = 0;
+      this.onChange(true);
+    }
     if (this.#catching) {
       this.#queue.push(frame);
       return;
@@ -84,11 +84,14 @@ export class Channel {
   #drop() {
     const socket = this.#socket;
     this.#socket = null;
-    socket?.close();
+    // A socket that is closed while it connects makes the browser complain: it is closed when it has connected.
+    if (socket?.readyState === WebSocket.CONNECTING) socket.addEventListener("open", () => socket.close());
+    else socket?.close();
   }
 
   #lost(code) {
     this.#socket = null;
+    this.#connected = false;
     this.onChange(false);
     if (code === 4401 || code === 4403 || code === 4404) {
       location.reload(); // signed out, or no longer allowed: the server says which

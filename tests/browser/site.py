@@ -34,11 +34,12 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder.with_suffix(".log")
-        environment = {**os.environ, "NASH_DATA_DIR": str(folder), "DATABASE_URL": "", "REDIS_URL": ""}
-        environment["DJANGO_SETTINGS_MODULE"] = "nashweb.settings"
+        own = {"NASH_DATA_DIR": str(folder), "DATABASE_URL": "", "REDIS_URL": ""}
+        self.environment = {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "nashweb.settings"}
         command = [sys.executable, "manage.py", "up", "--port", "0", "--workers", "1"]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            out = {"stdout": log, "stderr": subprocess.STDOUT}
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, **out)
         link = r"(http://\S+/welcome/\S+/)"
         self.link = wait_until(lambda: self._printed(link), "the one-time link", READY_SECONDS)
         self.address = self.link.partition("/welcome/")[0]
@@ -66,6 +67,10 @@ class Site:
         """The process id of the web server, a child of `up`."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return next(int(pid) for pid in children if b"uvicorn" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    def manage(self, *arguments: str) -> None:
+        """Run a management command on the site's data folder."""
+        subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, check=True)
 
     def end(self) -> None:
         if self.process.poll() is None:

@@ -30,6 +30,19 @@ def test_the_tree_is_walked_by_keyboard_and_the_address_follows(open_page, finis
     expect(page.locator("#candidate-h")).to_have_text("model_0")
 
 
+def test_who_does_not_own_a_search_follows_it_without_buttons(open_page, site: Site, finished):
+    bob = "from django.contrib.auth.models import User; User.objects.create_user('bob', password='b')"
+    site.manage("shell", "-c", bob)
+    page = open_page("/accounts/login/", storage_state=None)
+    page.get_by_label("Username").fill("bob")
+    page.get_by_label("Password").fill("b")
+    page.get_by_role("button", name="Sign in").click()
+    page.goto(f"/searches/{finished}/")
+    expect(page.locator("#state")).to_contain_text("Finished:")
+    expect(page.locator("#curves-plot .trace").first).to_be_visible()
+    expect(page.get_by_role("group", name="This search")).to_have_count(0)
+
+
 def test_a_silent_worker_is_noticed_by_the_page_itself(open_page):
     page = open_page("/")
     launch(page, "Forsaken", n_steps=5, n_neigh=4)
