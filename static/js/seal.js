@@ -87,7 +87,8 @@ export class SealPanel {
 
 function unmeasured(store, candidate) {
   if (candidate.kind === "pretrain") return "the first network has no parent";
-  return candidate.kind === "final" ? `no morphism: it goes on from ${store.parentOf(candidate)?.code ?? "its parent"}` : "not measured";
+  if (candidate.morphisms.length) return "not measured";
+  return `no morphism: it goes on from ${store.parentOf(candidate)?.code ?? "its parent"}`;
 }
 
 const size = (candidate) => candidate.seal.float32 ?? candidate.seal.float64;

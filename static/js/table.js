@@ -127,9 +127,15 @@ function progress(candidate) {
 
 function sealCell(candidate) {
   const { seal } = candidate;
-  if (!seal) return h("span", { class: "muted" }, candidate.kind === "pretrain" || candidate.status === "pending" ? "–" : "not measured");
+  if (!seal) return h("span", { class: "muted" }, unsealed(candidate));
   const value = scientific(seal.float32 ?? seal.float64);
   return h("span", { class: `badge ${seal.holds ? "badge-good" : "badge-bad"}` }, icon(seal.holds ? "check" : "cross"), value);
+}
+
+/** Why there is no seal: nothing was changed, or it has not been measured. */
+function unsealed(candidate) {
+  if (candidate.kind === "pretrain" || candidate.status === "pending") return "–";
+  return candidate.morphisms.length ? "not measured" : "no morphism";
 }
 
 // ------------------------------------------------------------------ the interval's axis
