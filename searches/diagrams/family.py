@@ -160,7 +160,7 @@ def _row(
 def _with_heir(members: list[Member], *, decided: bool) -> list[Member]:
     """Marks the winner of a decided row, else the leader: the best so far, ties to the parent, then the lower j."""
     done = [m for m in members if m.state == "done" and m.accuracy is not None]
-    if decided or not done:
+    if decided or not done or members[0].kind == "final":
         return members
     if members[0].kind == "pretrain":
         return [replace(m, wins=True) for m in members]

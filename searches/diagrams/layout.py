@@ -40,7 +40,7 @@ class Sizes:
 NORMAL = Sizes(
     heights={"input": 28, "concat": 22, "mix": 22, "max_pool": 20, "linear": 34},
     block={3: 30, 5: 38},
-    gap=14, pad=8, band_pad=11, join=11, first_lane=18, lane_steps=(16, 12, 10), font=13, pool=104,
+    gap=14, pad=8, band_pad=11, join=11, first_lane=20, lane_steps=(16, 12, 10), font=13, pool=104,
 )  # fmt: skip
 DENSE = Sizes(
     heights={"input": 24, "concat": 18, "mix": 18, "max_pool": 18, "linear": 26},

@@ -63,7 +63,8 @@ def grid_for(width: float, slots: int) -> Grid:
     if slots > MOST_SQUARES:
         return Grid(width, gutter, slots, 82.0 if wide else 66.0, 54.0, 36.0, "strip")
     if slot < 52:
-        width = max(width, gutter + 20.0 * slots)
+        gutter = max(gutter, 54.0)  # the number over a square is wider than the square
+        width = max(width, gutter + 6 + 20.0 * slots)
         return Grid(width, gutter, slots, SQUARE, 46.0, 32.0, "square")
     if slot < 62:
         return Grid(width, gutter, slots, slot - 6, 34.0, 38.0, "box")

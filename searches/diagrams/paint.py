@@ -144,7 +144,7 @@ def _join_word(placed: Placed, column: Column, sizes: Sizes, legs: Sequence[Leg]
     """What a join adds, said opposite its lane: "concat c4", or where a lane is near "c4"."""
     if skip is None:
         return []
-    side, start = skip.side, sizes.join + 7
+    side, start = skip.side, sizes.join + 6
     if lanes := passing(legs, column, -side, placed.top, placed.bottom):
         room = abs(lanes[0] - column.centre)
     elif side < 0:
@@ -152,7 +152,7 @@ def _join_word(placed: Placed, column: Column, sizes: Sizes, legs: Sequence[Leg]
     else:
         room = column.centre - column.left - text_width(placed.row.name) - 4
     for words in (f"{skip.kind} {skip.block}", skip.block):
-        if start + text_width(words, bold=skip.is_new) + 5 <= room:
+        if start + text_width(words, bold=skip.is_new) + 3 <= room:
             return [text(-side * start, 4, words, "word", "end" if side > 0 else "start")]
     return []
 

@@ -152,19 +152,17 @@ def _moved(corners: Sequence[Point], directions: Sequence[Point], offset: float)
     return moved
 
 
-_NARROW, _WIDE = "fijlrtI.,:;·|()[]' \u00a0", "mwMW%@×→←+−"
+_EMS = {
+    **dict.fromkeys("ijl", 0.28),
+    **dict.fromkeys("It.,:;·|[]' \u00a0", 0.36),
+    **dict.fromkeys("frt()", 0.41),
+    **dict.fromkeys("csz", 0.55),
+    **dict.fromkeys("kvxy", 0.59),
+    **dict.fromkeys("MWmw%@×→←+−", 0.92),
+    "\u202f": 0.2,
+}
 
 
 def text_width(content: str, size: float = 12.0, *, bold: bool = False) -> float:
     """About how many px a line takes, from the wide end of the fonts in use (DejaVu, Verdana)."""
-    ems = 0.0
-    for character in content:
-        if character == "\u202f":
-            ems += 0.2
-        elif character in _NARROW:
-            ems += 0.37
-        elif character in _WIDE:
-            ems += 0.9
-        else:
-            ems += 0.64
-    return ems * size * (1.1 if bold else 1.0)
+    return sum(_EMS.get(character, 0.64) for character in content) * size * (1.1 if bold else 1.0)
