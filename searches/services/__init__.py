@@ -9,7 +9,6 @@ from searches.services.control import (
     refuse_unless_allowed,
     resume,
     stop,
-    verbs_for,
 )
 from searches.services.launch import Launched, create_search
 from searches.services.leases import (
@@ -59,7 +58,6 @@ __all__ = [
     "resume",
     "split_batch",
     "stop",
-    "verbs_for",
     "warn_once",
     "worker_beat",
     "worker_left",

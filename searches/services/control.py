@@ -44,11 +44,6 @@ def allows(verb: str, status: str) -> bool:
     return status in VERBS[verb]
 
 
-def verbs_for(search: Search) -> list[str]:
-    """What may be done to the search now, for buttons."""
-    return [verb for verb in VERBS if verb != "train" and allows(verb, search.status)]
-
-
 def refuse_unless_allowed(verb: str, search: Search, by: By) -> None:
     """Raises Refused. Who has no account is at the machine's own command line and may do everything."""
     if not isinstance(by, str) and not may_change(by, search):

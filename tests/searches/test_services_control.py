@@ -1,5 +1,8 @@
 """Pause, resume and stop: who may, when, and what becomes of the trainings."""
 
+import re
+from pathlib import Path
+
 import pytest
 from django.contrib.auth import get_user_model
 
@@ -10,6 +13,9 @@ from tests.searches.rows import claim, kinds, leased, make_search, pending, resu
 
 pytestmark = pytest.mark.django_db
 STATES = list(Search.Status.values)
+ROOT = Path(__file__).resolve().parents[2]
+CONTROLS = ROOT / "templates" / "searches" / "_controls.html"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 
 @pytest.fixture
@@ -128,9 +134,19 @@ def test_a_search_without_owner_is_for_staff(charlie, staff):
     services.pause(search, staff)
 
 
-def test_buttons_follow_the_table():
-    search = make_search()
-    assert services.verbs_for(search) == ["pause", "stop"]
-    services.pause(search, "the command line")
-    search.refresh_from_db()
-    assert services.verbs_for(search) == ["resume", "stop"]
+@pytest.mark.parametrize("verb", ["pause", "resume", "stop"])
+def test_the_pages_buttons_are_offered_where_the_table_allows_the_verb(verb):
+    (offered,) = re.findall(rf"search_{verb}'.*?data-offered-in=\"([a-z ]+)\"", CONTROLS.read_text())
+    assert set(offered.split()) == set(services.VERBS[verb])
+
+
+def test_the_table_in_the_architectures_description_is_the_one_that_decides():
+    (head, *rows) = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in ARCHITECTURE.read_text().splitlines()
+        if line.startswith(("| verb |", *(f"| {verb} |" for verb in services.VERBS)))
+    ]
+    assert head[1:] == STATES
+    assert {row[0]: [s for s, cell in zip(STATES, row[1:], strict=True) if cell == "yes"] for row in rows} == {
+        verb: [s for s in STATES if s in allowed] for verb, allowed in services.VERBS.items()
+    }
