@@ -58,7 +58,7 @@ def grid_for(width: float, slots: int) -> Grid:
     wide = width >= WIDE
     gutter = 124.0 if wide else 40.0
     if not wide and 5 < slots <= 12:
-        width = gutter + 6 + 66.0 * slots
+        width = gutter + 6 + 74.0 * slots
     slot = (width - gutter - (0 if wide else 6)) / slots
     if slots > MOST_SQUARES:
         return Grid(width, gutter, slots, 82.0 if wide else 66.0, 54.0, 36.0, "strip")
@@ -66,7 +66,7 @@ def grid_for(width: float, slots: int) -> Grid:
         gutter = max(gutter, 54.0)  # the number over a square is wider than the square
         width = max(width, gutter + 6 + 20.0 * slots)
         return Grid(width, gutter, slots, SQUARE, 46.0, 32.0, "square")
-    if slot < 62:
+    if slot < 70:
         return Grid(width, gutter, slots, slot - 6, 34.0, 38.0, "box")
     return Grid(width, gutter, slots, min(132.0, slot - (14 if slot > 80 else 8)), 54.0, 44.0, "box")
 

@@ -153,18 +153,23 @@ def _second_line(member: Member, spot: Spot, inner: float, base: float) -> Marks
 
 
 def _morphisms(member: Member, spot: Spot, inner: float, base: float) -> Marks:
-    """Glyphs one by one with the parameters, one by one, or each kind once with its number: what fits first."""
+    """Glyphs one by one with the parameters, one by one, or each kind once with its number: what fits first.
+
+    Never some of them: where the kinds do not fit there are none.
+    """
     each = [(kind, 1) for kind in member.morphisms]
     kinds = [*MORPHISM_GLYPHS, *sorted(set(member.morphisms) - set(MORPHISM_GLYPHS))]
     counted = [(kind, member.morphisms.count(kind)) for kind in kinds if kind in member.morphisms]
     once = [(kind, 1) for kind, _ in counted]
     size = short(member.n_parameters)
-    tries = ((each, 4, size), (each, 4, ""), (counted, 4, ""), (counted, 1, ""), (once, 1, ""), (once[:2], 1, ""))
+    tries = ((each, 4, size), (each, 4, ""), (counted, 4, ""), (counted, 1, ""), (once, 1, ""))
     for items, gap, label in tries:
         label_width = text_width(label) + 6 if label else 0.0
         total = sum(13 + (8 if n > 1 else 0) for _, n in items) + gap * (len(items) - 1) + label_width
         if total <= inner + 2:
             break
+    else:
+        return []
     x = spot.x - total / 2
     marks: Marks = []
     for kind, n in items:
