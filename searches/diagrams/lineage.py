@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from searches.diagrams.family import Generation, Member, generations, span_of
+from searches.diagrams.family import Generation, Member, generations, ramp_of, span_of
 from searches.diagrams.nodes import SQUARE, Spot, node_svg
 from searches.diagrams.standalone import standalone_head
 from searches.diagrams.strip import strip_spots, strip_svg
 from searches.diagrams.svg import document, element, group, hexagon, number, path, rect, rounded_box, text
+from searches.diagrams.words import percent
 
 WIDE = 560
 MOST_SQUARES = 40
@@ -88,7 +89,7 @@ def lineage_svg(
     tops = [26.0 + grid.pitch * i for i in range(len(rows))]
     spots = _spots(rows, tops, grid, selected)
     members = [m for row in rows for m in row.members if m.id in spots]
-    span = span_of(rows)
+    span, ramp = span_of(rows), ramp_of(snapshot)
     stop = _tab_stop(members, snapshot.get("best"), selected)
     body = [*_grounds(rows, tops, grid), *_links(rows, tops, grid, spots), *_ghosts(rows, tops, grid)]
     for level, (row, top) in enumerate(zip(rows, tops, strict=True), start=1):
@@ -107,6 +108,8 @@ def lineage_svg(
         [*(standalone_head() if standalone else []), *body],
         class_="tree" if grid.wide else "tree narrow",
         role="tree",
+        data_ramp_low=percent(ramp.low, 0),
+        data_ramp_high=percent(ramp.high, 0),
         aria_label="Lineage: a row for each step; arrow keys choose a network, Enter opens it",
     )
 

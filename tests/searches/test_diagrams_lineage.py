@@ -160,6 +160,8 @@ def test_the_ramp_ends_at_whole_per_cents_around_what_is_decided() -> None:
     far = in_state(OPEN, "2.1", val_accuracy=0.95)
     assert ramp_of(far) == ramp_of(OPEN)  # an open step moves nothing
     assert "acc-7" in node(drawn(lineage_svg(far)), far, "2.1").get("class", "").split()
+    root = drawn(lineage_svg(FINISHED))
+    assert (root.get("data-ramp-low"), root.get("data-ramp-high")) == ("70\u202f%", "80\u202f%")
     key = ramp_legend(FINISHED)
     assert (key["low"], key["high"]) == ("70\u202f%", "80\u202f%")
 
