@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GIVE_UP_LOOK_SECONDS = 1.0
+WORTH_TWO_THREADS_MACS = 100_000_000
+"""Multiply-accumulates of one batch's forward pass below which a training has one thread."""
 
 
 @dataclass
@@ -83,7 +85,7 @@ def _cores(candidate: Candidate, device: str, post: Post) -> Iterator[int | None
     if not device.startswith("cpu"):
         yield 1
         return
-    n_threads = candidate.threads or threads_of(candidate.kind)
+    n_threads = candidate.threads or threads_of(candidate)
     if n_threads > len(slots.usable_cores()):
         raise UnfitWorker(
             f"{candidate.search.name}, {candidate.code}: it is trained with {n_threads} threads, this worker "
@@ -97,9 +99,16 @@ def _cores(candidate: Candidate, device: str, post: Post) -> Iterator[int | None
         yield n_threads if taken is not None else None
 
 
-def threads_of(kind: str) -> int:
-    """Neighbours train side by side, one thread each; pretraining and the final training have all cores."""
-    return 1 if kind == Candidate.Kind.NEIGHBOUR else len(slots.usable_cores())
+def threads_of(candidate: Candidate) -> int:
+    """Neighbours train side by side, one thread each; pretraining and the final training have all cores.
+
+    A network whose batch is little work has one thread too: a second gains nothing there, and waits for its
+    turn at every layer as soon as anything else runs on the machine (digits: 6 s alone, minutes beside others).
+    """
+    batch_macs = candidate.n_macs * candidate.search.search_config.batch_size
+    if candidate.kind == Candidate.Kind.NEIGHBOUR or batch_macs < WORTH_TWO_THREADS_MACS:
+        return 1
+    return len(slots.usable_cores())
 
 
 class _GivesUp:

@@ -329,6 +329,16 @@ def test_a_late_message_changes_nothing(search, post):
     assert kinds(search) == before
 
 
+def test_threads_belong_to_the_job(search, monkeypatch):
+    monkeypatch.setattr("searches.slots.usable_cores", lambda: (0, 1, 2, 3))
+    candidate = search.candidates.get()
+    assert worker.threads_of(candidate) == 1  # digits: a second thread has nothing to do
+    candidate.n_macs = 4_000_000
+    assert worker.threads_of(candidate) == 4
+    candidate.kind = Candidate.Kind.NEIGHBOUR
+    assert worker.threads_of(candidate) == 1
+
+
 def test_a_worker_that_stops_gives_its_message_back(search, post):
     post.stop.set()
     pk = search.candidates.get().pk
