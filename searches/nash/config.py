@@ -132,6 +132,11 @@ class SearchConfig:
         5e-4, "Training with SGDR", "On weights alone: not on BatchNorm, biases and the lambda of a skip.",
         minimum=0.0, maximum=1.0,
     )
+    clip_gradient_norm: float | None = _setting(
+        1.0, "Training with SGDR",
+        "Longest gradient of a step. Without it a warm restart can wreck a child whose skip joins the flattened "
+        "head. Empty: no limit.", minimum=1e-3, maximum=1e6,
+    )
     precision: str = _setting(
         "auto", "Training with SGDR", "auto: bfloat16 where the device has it fast, else float32.",
         choices=("auto", "bfloat16", "float32"),

@@ -243,6 +243,7 @@ def _training_of(
         momentum=config.momentum,
         nesterov=config.nesterov,
         weight_decay=config.weight_decay,
+        clip_gradient_norm=config.clip_gradient_norm,
         augmentation=augmentation_of(config, dataset),
         precision=config.precision,
         device=task.device,

@@ -37,7 +37,8 @@ class Training:
     Training of the same arguments that loads it ends in the same bits. `validation`: images and labels that are
     measured after each epoch, or after the last alone. `evaluate_start`: measure them before the first step too.
     `new_batchnorms`: names of the blocks whose BatchNorms keep their statistics for `freeze_new_batchnorm_epochs`
-    epochs. `accumulate`: parts that a batch is cut into where memory is short; BatchNorm then sees the parts.
+    epochs. `clip_gradient_norm`: longest gradient of a step, over all parameters together. `accumulate`: parts that a
+    batch is cut into where memory is short; BatchNorm then sees the parts.
     `on_batch` is called at each batch and may raise to stop. Images that are floats count as normalised.
     A network that was never told how to normalise is told from these images.
     Raises Diverged, OutOfMemory, and ValueError for settings that cannot be.
@@ -58,6 +59,7 @@ class Training:
         momentum: float = 0.9,
         nesterov: bool = True,
         weight_decay: float = 5e-4,
+        clip_gradient_norm: float | None = None,
         augmentation: Augmentation | None = None,
         precision: str = "auto",
         device: torch.device | str | None = None,
@@ -82,6 +84,7 @@ class Training:
         self.evaluate_each_epoch, self.evaluate_start = evaluate_each_epoch, evaluate_start
         self.frozen_epochs, self.new_batchnorms = freeze_new_batchnorm_epochs, tuple(new_batchnorms)
         self.accumulate = min(accumulate, self.batch_size)
+        self.clip_gradient_norm = clip_gradient_norm
         self.on_batch = on_batch or _nothing
         self.device = network.mean.device if device is None else torch.device(device)
         self.dtype = training_dtype(self.device, precision)
@@ -166,6 +169,8 @@ class Training:
         parts = zip(images.chunk(self.accumulate), labels.chunk(self.accumulate), strict=True)
         for part, part_labels in parts:
             self._backward(part, part_labels)
+        if self.clip_gradient_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_gradient_norm)
         self._optimiser.step()
         self.network.clamp_lambdas_()
         self._pace.mark()

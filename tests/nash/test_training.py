@@ -109,6 +109,22 @@ def test_one_step_of_sgd_is_nesterovs_with_weight_decay_on_weights_alone(digits)
         assert (p - q).abs().max() < 1e-6, name  # the loss is taken in float32
 
 
+def test_a_gradient_longer_than_the_limit_is_shortened_to_it_all_parameters_together():
+    images, labels = torch.randn(8, 3, 8, 8), torch.arange(8) % 5
+
+    def moved(limit: float | None) -> float:
+        network = random_network(tangled_architecture()).float()
+        before = [p.clone() for p in network.parameters()]
+        settings = {"momentum": 0.0, "weight_decay": 0.0, "precision": "float32", "clip_gradient_norm": limit}
+        list(Training(network, images, labels, epochs=1, lambda_start=1e-3, seed=1, **settings).run())
+        pairs = zip(network.parameters(), before, strict=True)
+        return sum((p - q).detach().square().sum().item() for p, q in pairs) ** 0.5
+
+    free = moved(None)
+    assert moved(free * 1e3 / 2) == pytest.approx(free / 2, rel=1e-2)
+    assert moved(free * 1e3 * 2) == pytest.approx(free, rel=1e-4)
+
+
 def test_lambda_stays_within_0_and_1():
     training = tangled_training(lambda_start=3.0, weight_decay=0.0, momentum=0.0)
     seen = []
