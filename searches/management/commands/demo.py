@@ -31,7 +31,7 @@ class Command(BaseCommand):
         try:
             with running_site(host, port, worker_count(workers), progress.say, told_to_end) as site:
                 search = _demo_search(site, progress, told_to_end)
-                if not options["exit"]:
+                if not options["exit"] and not told_to_end():
                     progress.say("Ctrl-C ends the site.")
                     _keep_alive(site, told_to_end)
         except (CannotStart, TooManyDeaths) as error:
@@ -56,6 +56,9 @@ def _demo_search(site: Site, progress: Progress, told_to_end: Callable[[], bool]
     )
     for _ in follow(search, progress, told_to_end=told_to_end):
         site.poll()
+    if told_to_end():
+        progress.say("Ending. The search is not lost: it goes on when `make run` starts the site again.")
+        return search
     for line in result_lines(search):
         progress.say(line)
     progress.say(f"Its page: {page}")
