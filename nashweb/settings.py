@@ -121,7 +121,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "servestatic.storage.CompressedManifestStaticFilesStorage"
+        else "nashweb.staticfiles.ModuleStaticFilesStorage"
     },
 }
 SERVESTATIC_ALLOW_ALL_ORIGINS = False
