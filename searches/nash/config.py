@@ -186,7 +186,7 @@ class SearchConfig:
     def __post_init__(self) -> None:
         errors: dict[str, str] = {}
         for f in fields(self):
-            value = _normalised(f.name, getattr(self, f.name), f.default, errors)
+            value = _normalised(f.name, getattr(self, f.name), errors)
             object.__setattr__(self, f.name, value)
         if not errors:
             errors |= _contradictions(self)
@@ -230,15 +230,15 @@ def known_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return dict(settings)
 
 
-def _normalised(name: str, value: Any, default: Any, errors: dict[str, str]) -> Any:
+def _normalised(name: str, value: Any, errors: dict[str, str]) -> Any:
     """The value in its field's type, lists as tuples; a sentence in `errors` where it is not one or out of range."""
-    metadata = SearchConfig.__dataclass_fields__[name].metadata
-    if value is None and default is None:
+    metadata, annotation = SearchConfig.__dataclass_fields__[name].metadata, SearchConfig.__annotations__[name]
+    if value is None and annotation.endswith("None"):
         return None
     try:
-        value = CASTS[SearchConfig.__annotations__[name]](value)
+        value = CASTS[annotation](value)
     except (TypeError, ValueError, OverflowError):
-        errors[name] = f"{value!r} is not {WORDS[SearchConfig.__annotations__[name]]}"
+        errors[name] = f"{value!r} is not {WORDS[annotation]}"
         return value
     each = value if isinstance(value, tuple) else (value,)
     if not each:

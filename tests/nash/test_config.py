@@ -53,7 +53,7 @@ def test_all_mistakes_are_named_at_once():
 
 
 def test_settings_survive_json_and_an_unknown_one_is_named():
-    config = SearchConfig(channels=[16, 16], n_validation=None, flip=False)
+    config = SearchConfig(channels=[16, 16], n_validation=None, flip=False, clip_gradient_norm=None)
     assert SearchConfig.from_dict(config.to_dict()) == config
     with pytest.raises(InvalidConfig, match="n_step: not a setting"):
         SearchConfig.from_dict({"n_step": 3})
@@ -85,6 +85,7 @@ def test_a_preset_that_is_none_is_named():
         ("channels=16,16,16", (16, 16, 16)),
         ("channels=(16, 8)", (16, 8)),
         ("n_validation=", None),
+        ("clip_gradient_norm=", None),
         ("flip=no", False),
         ("lambda_start=1e-2", 0.01),
         ("max_parameters=2_000_000", 2_000_000),

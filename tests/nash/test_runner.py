@@ -313,7 +313,8 @@ def statuses(result_or_events):
 
 
 def is_child(training):
-    return training.evaluate_start and training.network.architecture.n_parameters > smallest_child()
+    is_neighbour = training.evaluate_start and training._validation is not None
+    return is_neighbour and training.network.architecture.n_parameters > smallest_child()
 
 
 def smallest_child():
