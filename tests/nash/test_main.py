@@ -86,8 +86,8 @@ def test_a_malformed_command_line_is_one_line_and_exit_code_2(capsys, arguments)
 
 def test_a_search_without_a_final_model_is_exit_code_1(capsys, tmp_path):
     out = tmp_path / "model.zip"
-    rates = ["--set", "lambda_start=10", "weight_decay=1", "precision=float32", "epoch_pretrain=5", "clip_gradient_norm="]
-    arguments = ["--data", "digits", "--set", *SMALL, *rates, "--out", str(out), "--threads", "1"]
+    rates = ["lambda_start=10", "weight_decay=1", "precision=float32", "epoch_pretrain=5", "clip_gradient_norm="]
+    arguments = ["--data", "digits", "--set", *SMALL, "--set", *rates, "--out", str(out), "--threads", "1"]
     code = main(arguments)
     captured = capsys.readouterr()
     assert code == 1, captured.out.splitlines()[-1]
