@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,8 +29,7 @@ class DamagedDataset(ValueError):
     """A data set's files do not fit together; importing it again mends that."""
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """Indices into the training images, int64 (n,), ascending: what is trained on and what is chosen by."""
 
     train: Tensor
