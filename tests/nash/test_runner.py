@@ -21,18 +21,7 @@ from searches.nash.training import Diverged, Training
 
 from .images import TINY, few_digits
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return few_digits()
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +33,7 @@ def unseen():
 @pytest.fixture(scope="module")
 def search(digits):
     """One whole search: its result and its events."""
+    torch.set_num_threads(1)
     events = []
     return run_search(TINY, digits, events.append, device="cpu"), events
 

@@ -15,23 +15,12 @@ from searches.nash.export import weights_sha256
 from searches.nash.network import Network
 from searches.nash.training import Diverged, Training, cosine_lr, train
 
-from .images import TINY, few_digits, random_images
+from .images import TINY, random_images
 from .networks import random_network, tangled_architecture
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SETTINGS = {"epochs": 3, "lambda_start": 0.05, "seed": 1, "batch_size": 32}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return few_digits()
 
 
 def fresh(seed=0):
