@@ -3,6 +3,7 @@
 Operations (method section 2): `input`; `conv` = Conv-BatchNorm-ReLU (the paper's footnote 3), kernel 3 or 5,
 kernel 1 only as the projection of an additive skip; `max_pool` 2x2; `concat`; `mix` = lambda * f + (1 - lambda) * h;
 `linear`, the head. Every value that a morphism can consume is >= 0, which makes ReLU idempotent there.
+Reference networks (references.py) alone have `convolution` (plain, stride 1 or 2), `norm` = BatchNorm-ReLU and `add`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any
 
 from searches.nash.nodes import (
     BLOCK_KERNELS,
+    CONVOLUTION_KERNELS,
     N_INPUTS,
     OPERATIONS,
     PROJECTION_KERNEL,
+    STRIDES,
     InvalidArchitecture,
     Node,
     UnknownNode,
@@ -119,11 +122,17 @@ class Architecture:
     # ------------------------------------------------------------------ what it costs
 
     def parameters_of(self, name: str) -> int:
-        """Trainable parameters of a node: conv k*k*c_in*c_out + 2*c_out (BatchNorm), mix 1, linear with bias."""
+        """Trainable parameters of a node.
+
+        A conv k*k*c_in*c_out + 2*c_out (BatchNorm), a plain convolution k*k*c_in*c_out, a norm 2*c, a mix 1, the
+        linear head with its bias.
+        """
         node = self.node(name)
-        if node.op == "conv":
+        if node.op in ("conv", "convolution"):
             c_in = self.shapes[node.inputs[0]][0]
-            return node.kernel**2 * c_in * node.channels + 2 * node.channels
+            return node.kernel**2 * c_in * node.channels + (2 * node.channels if node.op == "conv" else 0)
+        if node.op == "norm":
+            return 2 * self.shapes[name][0]
         if node.op == "linear":
             return self.n_features() * node.channels + node.channels
         return 1 if node.op == "mix" else 0
@@ -131,7 +140,7 @@ class Architecture:
     def macs_of(self, name: str) -> int:
         """Multiply-accumulates of a node for one image; convolutions and the linear head count."""
         node = self.node(name)
-        if node.op == "conv":
+        if node.op in ("conv", "convolution"):
             _, h, w = self.shapes[name]
             return node.kernel**2 * self.shapes[node.inputs[0]][0] * node.channels * h * w
         return self.n_features() * node.channels if node.op == "linear" else 0
@@ -215,7 +224,11 @@ def _validate_node(node: Node, seen: set[str]) -> None:
             raise UnknownNode(f"{node.name} reads {source!r}, which does not stand before it")
     if node.op == "conv" and node.kernel not in (PROJECTION_KERNEL, *BLOCK_KERNELS):
         raise InvalidArchitecture(f"{node.name}.kernel={node.kernel}: 3 or 5, or 1 for a projection")
-    if node.op in ("conv", "mix", "linear") and node.channels < 1:
+    if node.op == "convolution" and (node.kernel not in CONVOLUTION_KERNELS or node.stride not in STRIDES):
+        raise InvalidArchitecture(f"{node.name}: kernel {node.kernel}, stride {node.stride}; 1 or 3, 1 or 2")
+    if node.op != "convolution" and node.stride != 1:
+        raise InvalidArchitecture(f"{node.name}.stride={node.stride}: only a convolution has one")
+    if node.op in ("conv", "convolution", "mix", "linear") and node.channels < 1:
         raise InvalidArchitecture(f"{node.name}.channels={node.channels}: at least 1")
     if node.op == "mix" and len(node.maps) != 2:
         raise InvalidArchitecture(f"{node.name}.maps: one for each operand, None for the identity")
@@ -239,10 +252,16 @@ def _shape_of(node: Node, sources: Sequence[Shape], input_shape: Shape) -> Shape
     if node.op == "input":
         return input_shape
     c, h, w = sources[0]
-    if node.op == "conv":
-        return node.channels, h, w
+    if node.op in ("conv", "convolution"):
+        return node.channels, -(-h // node.stride), -(-w // node.stride)
     if node.op == "max_pool":
         return c, h // 2, w // 2
+    if node.op == "norm":
+        return c, h, w
+    if node.op == "add":
+        if sources[0] != sources[1]:
+            raise InvalidArchitecture(f"{node.name}: a sum of {sources[0]} and {sources[1]}; give equal shapes")
+        return c, h, w
     if node.op == "concat":
         return sum(s[0] for s in sources), h, w
     if node.op == "linear":

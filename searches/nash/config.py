@@ -6,14 +6,16 @@ Each field carries what the form, the command line and the docs say of it, so th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from searches.nash.architecture import Architecture, Shape
 from searches.nash.nodes import InvalidArchitecture
-from searches.nash.values import CASTS, WORDS
+from searches.nash.values import checked, setting
 
-GROUPS = ("Data", "Algorithm 1", "Training with SGDR", "Network", "Network morphisms", "Bounds")
+GROUPS = ("Data", "Algorithm 1", "Training with SGDR", "Network", "Network morphisms", "Bounds", "Comparisons")
+COMPARISONS = ("snapshots", "scratch", "model_0-final", "model_0-total", "wrn-16-4", "wrn-28-10")
+"""What a finished search can be compared with, in the order in which it is trained."""
 
 
 class InvalidConfig(ValueError):
@@ -41,30 +43,6 @@ class Bounds:
         return architecture.n_parameters <= self.max_parameters and architecture.n_macs <= self.max_macs
 
 
-def _setting(
-    default: Any,
-    group: str,
-    help: str,
-    *,
-    unit: str = "",
-    paper: str | None = None,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[Any, ...] | None = None,
-) -> Any:
-    """A field with what is said of it; minimum and maximum are inclusive."""
-    metadata = {
-        "group": group,
-        "help": help,
-        "unit": unit,
-        "paper": paper,
-        "minimum": minimum,
-        "maximum": maximum,
-        "choices": choices,
-    }
-    return field(default=default, metadata=metadata)
-
-
 @dataclass(frozen=True)
 class SearchConfig:
     """All settings of one search. Raises InvalidConfig, with every field that is wrong at once.
@@ -75,119 +53,142 @@ class SearchConfig:
     input_shape: Shape = (3, 32, 32)
     n_classes: int = 10
 
-    seed: int = _setting(
+    seed: int = setting(
         0, "Data", "Same seed, same draws: two searches that differ in one setting can be compared in pairs.",
         minimum=0, maximum=2**31 - 1,
     )
-    n_validation: int | None = _setting(
+    n_validation: int | None = setting(
         None, "Data", "Held back from training to choose by. Empty: one fifth of the training images.",
         unit="images", paper="10,000", minimum=1,
     )
-    padding: int | None = _setting(
+    padding: int | None = setting(
         None, "Data", "Zero padding before the random crop. Empty: an eighth of the image's side; 0: no crop.",
         unit="pixels", paper="4", minimum=0, maximum=32,
     )
-    flip: bool | None = _setting(
+    flip: bool | None = setting(
         None, "Data", "Random horizontal flip. Empty: as the data set says (a flipped 2 is no 2).", paper="yes",
     )
 
-    n_steps: int = _setting(
+    n_steps: int = setting(
         5, "Algorithm 1", "Rounds of change, train, choose.", unit="steps", paper="5", minimum=1, maximum=100,
     )
-    n_neigh: int = _setting(
+    n_neigh: int = setting(
         8, "Algorithm 1", "Candidates a step; the last is the parent itself. 1: random networks.",
         unit="networks", paper="8", minimum=1, maximum=1000,
     )
-    n_NM: int = _setting(
+    n_NM: int = setting(
         5, "Algorithm 1", "Network morphisms applied to a child.", unit="morphisms", paper="5",
         minimum=1, maximum=100,
     )
 
-    epoch_pretrain: int = _setting(
+    epoch_pretrain: int = setting(
         20, "Training with SGDR", "For model_0.", unit="epochs", paper="20", minimum=1, maximum=10_000,
     )
-    epoch_neigh: int = _setting(
+    epoch_neigh: int = setting(
         17, "Training with SGDR", "For each candidate of a step.", unit="epochs", paper="17",
         minimum=1, maximum=10_000,
     )
-    epoch_final: int = _setting(
+    epoch_final: int = setting(
         100, "Training with SGDR", "For the winner, on training + validation set.", unit="epochs", paper="100",
         minimum=1, maximum=10_000,
     )
-    lambda_start: float = _setting(
+    lambda_start: float = setting(
         0.05, "Training with SGDR", "Learning rate at each warm restart.", paper="0.05", minimum=1e-8, maximum=10.0,
     )
-    lambda_end: float = _setting(
+    lambda_end: float = setting(
         0.0, "Training with SGDR", "Learning rate at the end of each cycle.", paper="0", minimum=0.0, maximum=10.0,
     )
-    batch_size: int = _setting(
+    batch_size: int = setting(
         128, "Training with SGDR", "The last partial batch of an epoch is dropped.", unit="images",
         minimum=2, maximum=65_536,
     )
-    momentum: float = _setting(
+    neighbour_rate: float | None = setting(
+        None, "Training with SGDR",
+        "No SGDR: neighbours are trained at this constant rate; pretraining and final training stay cosine. "
+        "Empty: SGDR.", paper="0.01, 0.025, 0.05", minimum=1e-8, maximum=10.0,
+    )
+    momentum: float = setting(
         0.9, "Training with SGDR", "Momentum of SGD; begins anew with each training.", minimum=0.0, maximum=0.999,
     )
-    nesterov: bool = _setting(True, "Training with SGDR", "Nesterov's form of the momentum.")
-    weight_decay: float = _setting(
+    nesterov: bool = setting(True, "Training with SGDR", "Nesterov's form of the momentum.")
+    weight_decay: float = setting(
         5e-4, "Training with SGDR", "On weights alone: not on BatchNorm, biases and the lambda of a skip.",
         minimum=0.0, maximum=1.0,
     )
-    clip_gradient_norm: float | None = _setting(
+    clip_gradient_norm: float | None = setting(
         1.0, "Training with SGDR",
         "Longest gradient of a step. Without it a warm restart can wreck a child whose skip joins the flattened "
         "head. Empty: no limit.", minimum=1e-3, maximum=1e6,
     )
-    precision: str = _setting(
+    precision: str = setting(
         "auto", "Training with SGDR", "auto: bfloat16 where the device has it fast, else float32.",
         choices=("auto", "bfloat16", "float32"),
     )
-    evaluate_each_epoch: bool = _setting(
+    deterministic: bool = setting(
+        True, "Training with SGDR",
+        "CUDA only: deterministic algorithms by torch's rules; off is faster. A CPU repeats its bits always.",
+    )
+    evaluate_each_epoch: bool = setting(
         True, "Training with SGDR", "Validation accuracy after every epoch; selection uses the last one only.",
     )
 
-    channels: tuple[int, ...] = _setting(
+    channels: tuple[int, ...] = setting(
         (32, 32, 32), "Network", "Widths of model_0's convolutions, a max-pool between each two.",
         unit="channels", minimum=1, maximum=4096,
     )
-    head: str = _setting(
+    head: str = setting(
         "auto", "Network", "auto: flatten, or global average pooling where that would take half of max_parameters.",
         choices=("auto", "flatten", "global_pool"),
     )
 
-    kernels: tuple[int, ...] = _setting(
+    network_morphism: bool = setting(
+        True, "Network morphisms",
+        "Off: a child inherits unchanged layers alone; new or modified ones begin afresh and Eq. (1) does not hold.",
+        paper="on",
+    )
+    kernels: tuple[int, ...] = setting(
         (3, 5), "Network morphisms", "Kernel sizes that Deepen draws from.", paper="3, 5", choices=(3, 5),
     )
-    widen_factors: tuple[int, ...] = _setting(
+    widen_factors: tuple[int, ...] = setting(
         (2, 4), "Network morphisms", "Factors that Widen draws from.", paper="2, 4", minimum=2, maximum=16,
     )
-    widen_init: str = _setting(
+    widen_init: str = setting(
         "copy", "Network morphisms", "New filters of Widen: copies of the block's own, or He-random.",
         choices=("copy", "random"),
     )
-    freeze_new_batchnorm_epochs: int = _setting(
+    freeze_new_batchnorm_epochs: int = setting(
         0, "Network morphisms", "A deepened block keeps its calibrated statistics for so many epochs.",
         unit="epochs", minimum=0, maximum=10_000,
     )
-    calibration_images: int = _setting(
+    calibration_images: int = setting(
         2000, "Network morphisms", "Augmented training images that a parent's BatchNorm statistics are taken from.",
         unit="images", minimum=2, maximum=100_000,
     )
 
-    max_channels: int = _setting(
+    max_channels: int = setting(
         256, "Bounds", "For one block.", unit="channels", minimum=1, maximum=65_536,
     )
-    max_parameters: int = _setting(
+    max_parameters: int = setting(
         20_000_000, "Bounds", "For one network.", unit="parameters", minimum=1,
     )
-    max_macs: int = _setting(
+    max_macs: int = setting(
         4_000_000_000, "Bounds", "Multiply-accumulates of one network for one image.", unit="MACs", minimum=1,
+    )
+
+    comparisons: tuple[str, ...] = setting(
+        (), "Comparisons",
+        "Trained after the final model, on training + validation set, and tested once each; the search is the same.",
+        choices=COMPARISONS, may_be_empty=True,
     )
 
     def __post_init__(self) -> None:
         errors: dict[str, str] = {}
         for f in fields(self):
-            value = _normalised(f.name, getattr(self, f.name), errors)
-            object.__setattr__(self, f.name, value)
+            try:
+                value = checked(getattr(self, f.name), self.__annotations__[f.name], f.metadata)
+                object.__setattr__(self, f.name, value)
+            except ValueError as error:
+                errors[f.name] = str(error)
         if not errors:
             errors |= _contradictions(self)
         if errors:
@@ -201,6 +202,11 @@ class SearchConfig:
     def epoch_budget(self) -> int:
         """Epochs of the whole search: pretraining + every neighbour + final training (paper: 800)."""
         return self.epoch_pretrain + self.n_steps * self.n_neigh * self.epoch_neigh + self.epoch_final
+
+    @property
+    def scratch_epochs(self) -> int:
+        """Epochs that the final model's weights have seen: its own chain of trainings (paper: 205)."""
+        return self.epoch_pretrain + self.n_steps * self.epoch_neigh + self.epoch_final
 
     def initial_architecture(self) -> Architecture:
         """model_0 of this search."""
@@ -228,34 +234,6 @@ def known_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := [name for name in settings if name not in names]:
         raise InvalidConfig({name: f"not a setting; settings: {', '.join(names)}" for name in unknown})
     return dict(settings)
-
-
-def _normalised(name: str, value: Any, errors: dict[str, str]) -> Any:
-    """The value in its field's type, lists as tuples; a sentence in `errors` where it is not one or out of range."""
-    metadata, annotation = SearchConfig.__dataclass_fields__[name].metadata, SearchConfig.__annotations__[name]
-    if value is None and annotation.endswith("None"):
-        return None
-    try:
-        value = CASTS[annotation](value)
-    except (TypeError, ValueError, OverflowError):
-        errors[name] = f"{value!r} is not {WORDS[annotation]}"
-        return value
-    each = value if isinstance(value, tuple) else (value,)
-    if not each:
-        errors[name] = "empty; give at least one value"
-    choices, low, high = (metadata.get(key) for key in ("choices", "minimum", "maximum"))
-    for v in each:
-        if choices and v not in choices:
-            errors[name] = f"{v!r} is none of {', '.join(map(str, choices))}"
-        elif (low is not None and v < low) or (high is not None and v > high):
-            errors[name] = f"{v:,} is outside {_range_words(low, high)}"
-    return value
-
-
-def _range_words(low: float | None, high: float | None) -> str:
-    if high is None:
-        return f"the allowed range: at least {low:,}"
-    return f"the allowed range: {low:,} to {high:,}"
 
 
 def _contradictions(config: SearchConfig) -> dict[str, str]:

@@ -15,19 +15,24 @@ from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
 from searches.nash.draws import draw
 from searches.nash.morphisms import Morphism, morphism_from_dict
+from searches.nash.references import wide_resnet
 from searches.nash.streams import derive
 
 Key = tuple[str, int, int]
 PRETRAIN: Key = ("pretrain", 0, 0)
 ENDED = ("done", "too_big", "diverged", "failed", "cancelled")
+COMPARISON_KINDS = ("snapshot", "scratch", "reference")
+"""Kinds of training that come after the final one and change nothing of the search."""
+REFERENCES = {1: "model_0, final budget", 2: "model_0, total budget", 3: "WRN-16-4", 4: "WRN-28-10"}
+"""What a person reads for each reference network, by its index."""
 
 
 @dataclass(frozen=True)
 class Job:
     """One training: what Algorithm 1 wants trained, from which parent, for how long.
 
-    `index` is the paper's j, 1..n_neigh, 0 outside the steps. `parent` is the key of the training whose
-    weights are inherited, None for model_0. `notes` record draws that the bounds turned.
+    `index` is the paper's j, 1..n_neigh, or a reference's number in REFERENCES, else 0. `parent` is the key of the
+    training whose weights are inherited, None where there is none. `notes` record draws that the bounds turned.
     """
 
     kind: str
@@ -45,7 +50,7 @@ class Job:
 
     @property
     def code(self) -> str:
-        """The short name a person reads: model_0, 2.1 (step.j), final."""
+        """The short name a person reads: model_0, 2.1 (step.j), final, snapshot 2, WRN-16-4."""
         return code_of(self.key)
 
     @property
@@ -97,16 +102,20 @@ History = Iterable[Outcome]
 
 
 def code_of(key: Key) -> str:
-    """model_0, 2.1 (step.j), final; other kinds by their name and step."""
+    """model_0, 2.1 (step.j), final, snapshot 2, from scratch, WRN-16-4."""
     kind, step, index = key
     if kind == "neighbour":
         return f"{step}.{index}"
-    return {"pretrain": "model_0", "final": "final"}.get(kind, f"{kind} {step}")
+    if kind == "reference":
+        return REFERENCES[index]
+    return {"pretrain": "model_0", "final": "final", "scratch": "from scratch"}.get(kind, f"{kind} {step}")
 
 
 def plan(config: SearchConfig, history: History) -> list[Job]:
     """Every training of the open step that is not in the history; empty when the search has finished or failed.
 
+    A search whose final training is done has config.comparisons left, all at once; what becomes of them changes
+    nothing else, and a setting that adds some to a finished search plans those alone.
     Pure: the same config and history give the same jobs, whatever the order in which the trainings ended.
     Source: Algorithm 1; n_neigh = 1 is the random-networks baseline, whose one neighbour is a morphed child.
     """
@@ -123,9 +132,43 @@ def plan(config: SearchConfig, history: History) -> list[Job]:
             return [_neighbour(config, best.job, key) for key in missing]
         best = winner(ended.values(), step)
     final = ("final", config.n_steps, 0)
-    if best is None or final in ended:
+    if best is None:
         return []
-    return [Job(*final, best.job.key, (), best.job.architecture, config.epoch_final)]
+    if final not in ended:
+        return [Job(*final, best.job.key, (), best.job.architecture, config.epoch_final)]
+    if ended[final].status != "done":
+        return []
+    return [job for job in _comparisons(config, ended) if job.key not in ended]
+
+
+def _comparisons(config: SearchConfig, ended: Mapping[Key, Outcome]) -> list[Job]:
+    """All trainings that config.comparisons asks for, in the order of config.COMPARISONS.
+
+    Their streams are derived as everybody's are: a snapshot and the network from scratch see the images in the
+    order that a final training of the same step sees; what begins afresh begins as model_0 did where it is model_0.
+    Source: section 4; that reference networks get the search's own budgets is ours.
+    """
+    final = ended["final", config.n_steps, 0].job
+    model_0, shape, n_classes = config.initial_architecture(), config.input_shape, config.n_classes
+    best = {step: winner(ended.values(), step) for step in range(1, config.n_steps)}
+    jobs = [("snapshots", _snapshot(config, outcome.job, step)) for step, outcome in best.items() if outcome]
+    jobs += [
+        ("scratch", Job("scratch", config.n_steps, 0, None, (), final.architecture, config.scratch_epochs)),
+        ("model_0-final", _reference(1, model_0, config.epoch_final)),
+        ("model_0-total", _reference(2, model_0, config.epoch_budget)),
+        ("wrn-16-4", _reference(3, wide_resnet(16, 4, shape, n_classes), config.epoch_budget)),
+        ("wrn-28-10", _reference(4, wide_resnet(28, 10, shape, n_classes), config.epoch_budget)),
+    ]
+    return [job for name, job in jobs if name in config.comparisons]
+
+
+def _snapshot(config: SearchConfig, best: Job, step: int) -> Job:
+    """The best of a step trained to its end; the last step's is the final model, which is there already."""
+    return Job("snapshot", step, 0, best.key, (), best.architecture, config.epoch_final)
+
+
+def _reference(index: int, architecture: Architecture, epochs: int) -> Job:
+    return Job("reference", 0, index, None, (), architecture, epochs)
 
 
 def winner(history: History, step: int) -> Outcome | None:
@@ -147,7 +190,10 @@ def _rank(outcome: Outcome) -> tuple[float, bool, int]:
 
 
 def has_failed(config: SearchConfig, history: History) -> bool:
-    """Whether no training is left to do and no final model came out: no candidate of some step survived."""
+    """Whether no training is left to do and no final model came out: no candidate of some step survived.
+
+    The final training alone decides; what the search is compared with may fail or not.
+    """
     ended = list(history)
     final = [o for o in ended if o.job.key == ("final", config.n_steps, 0)]
     return not plan(config, ended) and not any(o.status == "done" for o in final)

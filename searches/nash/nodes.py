@@ -8,11 +8,15 @@ from typing import Any
 
 Map = tuple[int, ...] | None
 
-OPERATIONS = ("input", "conv", "max_pool", "concat", "mix", "linear")
+REFERENCE_OPERATIONS = ("convolution", "norm", "add")
+"""What only reference networks are made of: a plain convolution, BatchNorm-ReLU and a plain sum."""
+OPERATIONS = ("input", "conv", "max_pool", "concat", "mix", "linear", *REFERENCE_OPERATIONS)
 BLOCK_KERNELS = (3, 5)
 PROJECTION_KERNEL = 1
+CONVOLUTION_KERNELS = (1, 3)
+STRIDES = (1, 2)
 MAX_MAPPED_CHANNELS = 2**16
-N_INPUTS = {"input": 0, "conv": 1, "max_pool": 1, "mix": 2, "linear": 1}
+N_INPUTS = {"input": 0, "conv": 1, "max_pool": 1, "mix": 2, "linear": 1, "convolution": 1, "norm": 1, "add": 2}
 
 
 class InvalidArchitecture(ValueError):
@@ -27,10 +31,11 @@ class UnknownNode(InvalidArchitecture):
 class Node:
     """One named node of the graph.
 
-    `channels`: output channels of conv and mix, classes of linear; 0 where it follows from the inputs.
+    `channels`: output channels of conv, convolution and mix, classes of linear; 0 where it follows from the inputs.
     `maps` (mix only): per operand the output channel of each operand channel; None = the identity onto all of
     them. Output channels that an operand does not reach count as zero for that operand.
     `pool` (linear only): global average pooling in place of the flatten, which is channel-major.
+    `stride` (convolution only): 1 or 2; the same padding, so that a side of n becomes ceil(n / stride).
     """
 
     name: str
@@ -40,6 +45,7 @@ class Node:
     channels: int = 0
     maps: tuple[Map, ...] = ()
     pool: bool = False
+    stride: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, fields at their default left out; maps as runs [first, length]."""
@@ -54,6 +60,8 @@ class Node:
             d["maps"] = [None if m is None else _runs(m) for m in self.maps]
         if self.pool:
             d["pool"] = True
+        if self.stride != 1:
+            d["stride"] = self.stride
         return d
 
     @classmethod
@@ -70,6 +78,7 @@ class Node:
                 channels=int(d.get("channels", 0)),
                 maps=maps or ((None, None) if op == "mix" else ()),
                 pool=bool(d.get("pool", False)),
+                stride=int(d.get("stride", 1)),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InvalidArchitecture(f"node {d!r}: {error!r}; give at least name and op") from error
