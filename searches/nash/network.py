@@ -2,6 +2,8 @@
 
 How the graph is walked is worked out once, from the architecture, in `steps_of`; a forward pass only follows that
 list. It does nothing that waits for the device or depends on the data, so it can be captured or exported.
+Convolutions and the head compute in the dtype of their input, whatever that of the parameters: a bfloat16 batch
+through float32 parameters is the mixed precision of training, with nothing to switch on.
 """
 
 from __future__ import annotations
@@ -37,13 +39,38 @@ def place(x: Tensor, runs: tuple[Run, ...], channels: int) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
+class Convolution(nn.Conv2d):
+    """A convolution that computes in its input's dtype."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.weight.to(x.dtype), stride=self.stride, padding=self.padding)
+
+
+class Head(nn.Linear):
+    """The linear head on a map (N, C, H, W), pooled globally or flattened; it computes in its input's dtype."""
+
+    def __init__(self, n_features: int, n_classes: int, *, pool: bool) -> None:
+        super().__init__(n_features, n_classes)
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        if self.pool:
+            return functional.linear(x.mean((2, 3)), weight, bias)  # (N, C, H, W) -> (N, C) -> (N, n_classes)
+        # The weight is channel-major, (n_classes, C * H * W). It is turned instead of the batch, which is flattened
+        # as channels_last lies in memory: a gradient that came back channel-major would take slow paths from here on.
+        n, c, h, w = x.shape
+        turned = weight.view(-1, c, h, w).permute(0, 2, 3, 1).reshape(-1, h * w * c)
+        return functional.linear(x.permute(0, 2, 3, 1).reshape(n, -1), turned, bias)
+
+
 class ConvBlock(nn.Module):
     """Conv-BatchNorm of a conv block; the ReLU follows in the graph, after a max-pool where that is the same."""
 
     def __init__(self, c_in: int, c_out: int, kernel: int) -> None:
         super().__init__()
         # No bias: BatchNorm's beta takes its place.
-        self.conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
+        self.conv = Convolution(c_in, c_out, kernel, padding=kernel // 2, bias=False)
         self.bn = nn.BatchNorm2d(c_out)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,7 +120,7 @@ class Graph(nn.Module):
             maps = operand_maps(self.architecture, node.name)
             return Mix(tuple(runs_of(m) for m in maps), node.channels)
         if node.op == "linear":
-            return nn.Linear(self.architecture.n_features(), node.channels)
+            return Head(self.architecture.n_features(), node.channels, pool=node.pool)
         return None
 
     def normalise(self, images: Tensor) -> Tensor:
@@ -101,7 +128,8 @@ class Graph(nn.Module):
         x = images.to(self.mean.dtype)
         if images.dtype == torch.uint8:
             x = x / 255
-        return (x - self.mean.view(-1, 1, 1)) / self.std.view(-1, 1, 1)
+        # (image - mean) / std as one multiply-add instead of two passes.
+        return torch.addcmul((-self.mean / self.std).view(-1, 1, 1), x, (1 / self.std).view(-1, 1, 1))
 
     def set_normalisation_(self, mean: Tensor, std: Tensor) -> None:
         """Store mean and standard deviation per channel, of images scaled 0..1. Raises ValueError if std <= 0."""
@@ -142,10 +170,7 @@ class Graph(nn.Module):
         module: Any = self._modules[step.name]
         if step.op == "mix":
             return module(*inputs)  # type: ignore[no-any-return]
-        x = inputs[0]
-        # (N, C, H, W) -> (N, C) or (N, C * H * W), channel-major -> (N, n_classes)
-        x = x.mean((2, 3)) if self.architecture.nodes[-1].pool else x.flatten(1)
-        return module(x)  # type: ignore[no-any-return]
+        return module(inputs[0])  # type: ignore[no-any-return]
 
 
 class Network(Graph):

@@ -178,8 +178,8 @@ class Training:
     def _backward(self, images: Tensor, labels: Tensor) -> None:
         """Add the gradients of a batch, or of a part of one by its share; the loss is only added up."""
         x = self.network.normalise(images) if images.dtype == torch.uint8 else images
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            logits = self.network(x.contiguous(memory_format=torch.channels_last))
+        dtype = self.dtype if self.dtype == torch.bfloat16 else x.dtype
+        logits = self.network(x.to(dtype=dtype, memory_format=torch.channels_last))
         loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
         (loss / self.batch_size).backward()  # type: ignore[no-untyped-call]
         self._sums += torch.stack((loss.detach(), (logits.argmax(1) == labels).sum()))
