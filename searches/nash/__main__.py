@@ -19,6 +19,7 @@ from searches.nash.presets import PRESETS, parse_setting, preset_config
 
 if TYPE_CHECKING:
     from searches.nash.data import ImageSet
+    from searches.nash.hillclimb import Outcome
     from searches.nash.runner import SearchResult
 
 FAILED, BAD_SETTINGS, INTERRUPTED = 1, 2, 130
@@ -115,7 +116,9 @@ def _search(config: SearchConfig, options: argparse.Namespace) -> int:
 def _end(result: SearchResult, dataset: ImageSet, out: Path | None) -> None:
     """Write the model, if it is wanted, and print the last line."""
     from searches.nash.export import export_model, weights_sha256
+    from searches.nash.hillclimb import COMPARISON_KINDS
 
+    comparisons = [outcome for outcome in result.history if outcome.job.kind in COMPARISON_KINDS]
     if out is not None:
         info = {
             "name": f"NASH on {dataset.name}",
@@ -133,6 +136,7 @@ def _end(result: SearchResult, dataset: ImageSet, out: Path | None) -> None:
             "test_error": 1 - result.test_accuracy,
             "n_parameters": result.n_parameters,
             "n_macs": result.network.architecture.n_macs,
+            "comparisons": [_compared(result, outcome) for outcome in comparisons],
             "wall_seconds": round(result.wall_seconds, 3),
             "weights_sha256": weights_sha256(result.network),
             "out": str(out) if out else None,
@@ -140,10 +144,24 @@ def _end(result: SearchResult, dataset: ImageSet, out: Path | None) -> None:
     )
 
 
+def _compared(result: SearchResult, outcome: Outcome) -> dict[str, Any]:
+    """One network beside the final one, on the last line; test_error is None where its training did not end well."""
+    job, trained = outcome.job, result.comparisons.get(outcome.job.code)
+    accuracy = trained.test_accuracy if trained else None
+    return {
+        "code": job.code,
+        "status": outcome.status,
+        "test_error": None if accuracy is None else 1 - accuracy,
+        "n_parameters": job.architecture.n_parameters,
+        "n_macs": job.architecture.n_macs,
+        "epochs": job.epochs,
+    }
+
+
 def _lineage(result: SearchResult) -> list[str]:
     """From model_0 to the final network: what each winner changed and reached."""
     by_key = {outcome.job.key: outcome for outcome in result.history}
-    outcome = result.history[-1]
+    outcome = by_key["final", result.config.n_steps, 0]
     lines: list[str] = []
     while outcome.job.parent is not None:
         outcome = by_key[outcome.job.parent]

@@ -6,41 +6,35 @@ by way of the callbacks.
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from searches.nash.architecture import Architecture
-from searches.nash.augmentation import Augmentation, augment
+from searches.nash.beginnings import TRAINED_ON_ALL as TRAINED_ON_ALL
+from searches.nash.beginnings import Task, augmentation_of, begin
 from searches.nash.checkpoints import State
 from searches.nash.config import SearchConfig
 from searches.nash.curves import Diverged, Point
-from searches.nash.data import ImageSet, Split, normalisation
+from searches.nash.data import ImageSet
 from searches.nash.devices import (
     choose_device,
     numeric_path,
     out_of_memory_named,
     peak_memory_bytes,
     reset_peak_memory,
-    threads,
 )
 from searches.nash.evaluation import accuracy, predict
 from searches.nash.hillclimb import Job
-from searches.nash.inheritance import Seal, Statistics, calibrate, inherit_from_statistics, measure_seal
-from searches.nash.morphisms import Deepen, Morphism
+from searches.nash.inheritance import Seal, Statistics
+from searches.nash.morphisms import Deepen
 from searches.nash.network import Network
 from searches.nash.streams import derive
 from searches.nash.training import Training
 
-SEAL_IMAGES = 500
-TRAINED_ON_ALL = ("final",)
-"""Kinds of training that see training + validation set and are tested at their end."""
 OPERATIONS_PER_MAC = 3 * 2
 """A multiply and an add, forward and for the gradients of the inputs and of the weights."""
 
@@ -58,8 +52,9 @@ class Trained:
     """A training that has ended well: the network on the CPU, and what was measured.
 
     `correct`: right or wrong per validation image, in the split's order, packed eight to a byte. `test_softmax`
-    (N, n_classes): of a final training. `train_seconds`: wall time of training and its validation, resumed parts
-    summed. `flops_per_second`: achieved, counted from the architecture's MACs.
+    (N, n_classes): of a final training and of a comparison. `seal`: None where no morphism was applied, and where
+    it does not apply: config.network_morphism is off. `train_seconds`: wall time of training and its validation,
+    resumed parts summed. `flops_per_second`: achieved, counted from the architecture's MACs.
     """
 
     network: Network
@@ -74,22 +69,6 @@ class Trained:
     peak_memory_bytes: int
     numeric_path: str
     threads: int
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A job with all that it is about."""
-
-    job: Job
-    config: SearchConfig
-    dataset: ImageSet
-    split: Split
-    device: torch.device
-    on_batch: Callable[[], None] | None
-
-    @property
-    def sees_all(self) -> bool:
-        return self.job.kind in TRAINED_ON_ALL
 
 
 def execute(
@@ -119,8 +98,8 @@ def execute(
     device = choose_device(str(device))
     reset_peak_memory(device)
     with out_of_memory_named():
-        task = _Task(job, config, dataset, dataset.split(config.seed, config.n_validation), device, on_batch)
-        network, seal = _begin(task, parent, statistics)
+        task = Task(job, config, dataset, dataset.split(config.seed, config.n_validation), device, on_batch)
+        network, seal = begin(task, parent, statistics)
         if seal is not None and on_seal is not None:
             on_seal(seal)
         if seal is not None and not seal.holds:
@@ -136,108 +115,23 @@ def execute(
         return _measured(task, training, seal)
 
 
-def augmentation_of(config: SearchConfig, dataset: ImageSet) -> Augmentation:
-    """What the search may do to a training image: its own settings, else what suits the data set."""
-    _, height, width = dataset.input_shape
-    padding = max(height, width) // 8 if config.padding is None else config.padding
-    return Augmentation(padding, dataset.flips if config.flip is None else config.flip)
-
-
-def statistics_of(
-    parent: Network,
-    config: SearchConfig,
-    dataset: ImageSet,
-    *,
-    device: torch.device | str = "cpu",
-    on_batch: Callable[[], None] | None = None,
-) -> Statistics:
-    """Statistics of the parent's blocks on augmented training images, on the CPU; all its children share them.
-
-    On one thread whatever the process has, so that they are the same bits whoever works them out.
-    Source: Eq. 3; method section 3.
-    """
-    on_device = _on(parent, choose_device(str(device)))
-    split = dataset.split(config.seed, config.n_validation)
-    with threads(1):
-        statistics = calibrate(on_device, _calibration_images(on_device, config, dataset, split), on_batch=on_batch)
-    return {name: (mean.cpu(), variance.cpu()) for name, (mean, variance) in statistics.items()}
-
-
-def _begin(task: _Task, parent: Network | None, statistics: Statistics | None) -> tuple[Network, Seal | None]:
-    """The network that the training starts from, on the device, and the seal of a child."""
-    job, config = task.job, task.config
-    if job.parent is None:
-        fresh = Network(job.architecture, torch.Generator().manual_seed(derive(config.seed, "init")))
-        fresh.set_normalisation_(*normalisation(task.dataset.images, task.split.train))
-        return fresh.to(task.device), None
-    if parent is None:
-        raise ValueError(f"{job.code}: the network of its parent {job.parent} is missing")
-    if not job.morphisms:
-        return copy.deepcopy(parent).to(task.device), None
-    if statistics is None:
-        statistics = statistics_of(parent, config, task.dataset, device=task.device, on_batch=task.on_batch)
-    needs_images = config.widen_init == "random"
-    child = inherit_from_statistics(
-        parent,
-        job.morphisms,
-        statistics,
-        torch.Generator().manual_seed(derive(config.seed, "inherit", job.step, job.index)),
-        widen_init=config.widen_init,
-        calibration=_calibration_images(parent, config, task.dataset, task.split) if needs_images else None,
-    ).to(task.device)
-    return child, _seal(task, parent, child, statistics)
-
-
-def _seal(task: _Task, parent: Network, child: Network, statistics: Statistics) -> Seal:
-    """Eq. (1) on training images as they are: the same ones for every child of the search."""
-    images = _drawn_images(task.dataset, task.split, SEAL_IMAGES, derive(task.config.seed, "order"))
-    on_device = _on(parent, task.device)
-    return measure_seal(
-        on_device,
-        child,
-        task.job.morphisms,
-        on_device.normalise(images.to(task.device)),
-        statistics=statistics,
-        widen_init=task.config.widen_init,
-        on_batch=task.on_batch,
-    )
-
-
-def _on(network: Network, device: torch.device) -> Network:
-    """The network itself where it is on the device, else a copy there: a parent is never changed."""
-    return network if network.mean.device == device else copy.deepcopy(network).to(device)
-
-
-def _drawn_images(dataset: ImageSet, split: Split, n: int, seed: int) -> Tensor:
-    """n training images (all, if there are fewer), drawn without repeats: neighbours on disk are of one class."""
-    order = torch.randperm(len(split.train), generator=torch.Generator().manual_seed(seed))
-    return dataset.images[split.train[order[:n]]]
-
-
-def _calibration_images(network: Network, config: SearchConfig, dataset: ImageSet, split: Split) -> Tensor:
-    """Augmented, normalised training images (N, C, H, W), the same ones for every parent of the search."""
-    seed = derive(config.seed, "augment")
-    images = _drawn_images(dataset, split, config.calibration_images, seed)
-    augmented = augment(images, torch.Generator().manual_seed(seed), augmentation_of(config, dataset))
-    return network.normalise(augmented.contiguous().to(network.mean.device))
-
-
 def _training_of(
-    task: _Task,
+    task: Task,
     network: Network,
     parent: Network | None,
     accumulate: int,
 ) -> Training:
     """The training of this job's network, with the search's settings and its streams."""
     job, config, dataset, held_back = task.job, task.config, task.dataset, task.split.validation
+    lambda_start, lambda_end = rates_of(job, config)
     return Training(
         network,
         dataset.images,
         dataset.labels,
         indices=None if task.sees_all else task.split.train,
         epochs=job.epochs,
-        lambda_start=config.lambda_start,
-        lambda_end=config.lambda_end,
+        lambda_start=lambda_start,
+        lambda_end=lambda_end,
         seed=derive(config.seed, "train", job.step, job.index),
         batch_size=config.batch_size,
         momentum=config.momentum,
@@ -251,23 +145,36 @@ def _training_of(
         evaluate_each_epoch=config.evaluate_each_epoch,
         evaluate_start=config.evaluate_each_epoch and job.parent is not None,
         freeze_new_batchnorm_epochs=config.freeze_new_batchnorm_epochs,
-        new_batchnorms=_deepened(parent.architecture, job.morphisms) if parent is not None else (),
+        new_batchnorms=_calibrated(parent, task),
         accumulate=accumulate,
         on_batch=task.on_batch,
     )
 
 
-def _deepened(architecture: Architecture, morphisms: Sequence[Morphism]) -> tuple[str, ...]:
-    """Names of the blocks that the Deepens among these morphisms of a parent's architecture make."""
+def rates_of(job: Job, config: SearchConfig) -> tuple[float, float]:
+    """lambda_start and lambda_end of a training: SGDR's, or for a neighbour without SGDR one rate twice.
+
+    Source: Algorithm 1 lines 16 and 24; section 4, no SGDR.
+    """
+    if job.kind == "neighbour" and config.neighbour_rate is not None:
+        return config.neighbour_rate, config.neighbour_rate
+    return config.lambda_start, config.lambda_end
+
+
+def _calibrated(parent: Network | None, task: Task) -> tuple[str, ...]:
+    """Names of the child's blocks whose BatchNorm has the parent's statistics: those that a Deepen has made."""
+    if parent is None or not task.config.network_morphism:
+        return ()
     names: list[str] = []
-    for morphism in morphisms:
+    architecture = parent.architecture
+    for morphism in task.job.morphisms:
         change = morphism.apply(architecture)
         names += change.added if isinstance(morphism, Deepen) else ()
         architecture = change.architecture
     return tuple(names)
 
 
-def _measured(task: _Task, training: Training, seal: Seal | None) -> Trained:
+def _measured(task: Task, training: Training, seal: Seal | None) -> Trained:
     """What a training that has ended is remembered by. Raises Diverged where its logits are not finite."""
     network, dataset = training.network, task.dataset
     val_accuracy = test_accuracy = correct = test_softmax = None

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from time import perf_counter
 from typing import Any
 
 import torch
 
+from searches.nash.beginnings import statistics_of as statistics_of
 from searches.nash.config import SearchConfig
 from searches.nash.curves import Diverged, Point
 from searches.nash.data import ImageSet
 from searches.nash.devices import OutOfMemory, choose_device
+from searches.nash.execution import TRAINED_ON_ALL
 from searches.nash.execution import SealBroken as SealBroken
 from searches.nash.execution import Trained as Trained
 from searches.nash.execution import execute as execute
-from searches.nash.execution import statistics_of as statistics_of
-from searches.nash.hillclimb import Job, Key, Outcome, code_of, has_failed, plan, winner
+from searches.nash.hillclimb import COMPARISON_KINDS, Job, Key, Outcome, code_of, has_failed, plan, winner
 from searches.nash.inheritance import Statistics
 from searches.nash.network import Network
 
@@ -30,7 +32,10 @@ class SearchFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found: the final network and how it came to be. `test_accuracy` of a float32 pass, 0..1."""
+    """What a search found: the final network and how it came to be. `test_accuracy` of a float32 pass, 0..1.
+
+    `comparisons`: by code what the search is compared with, those that did not end well left out.
+    """
 
     network: Network
     test_accuracy: float
@@ -38,6 +43,7 @@ class SearchResult:
     final: Trained
     config: SearchConfig
     wall_seconds: float
+    comparisons: dict[str, Trained] = field(default_factory=dict)
 
     @property
     def n_parameters(self) -> int:
@@ -52,7 +58,7 @@ def run_search(
     device: torch.device | str = "auto",
     on_batch: Callable[[], None] | None = None,
 ) -> SearchResult:
-    """Run Algorithm 1 to its end; input shape and classes are taken from the data set.
+    """Run Algorithm 1 to its end, and what it is compared with; shape and classes are taken from the data set.
 
     `on_event` gets each event as plain JSON values. Raises SearchFailed, InvalidConfig, what on_batch raises, and
     ValueError where n_validation does not suit the data set.
@@ -61,11 +67,9 @@ def run_search(
     config = config.replace(input_shape=dataset.input_shape, n_classes=dataset.n_classes)
     search = _Search(config, dataset, choose_device(str(device)), on_event or _untold, on_batch)
     search.tell("search_created", dataset=dataset.name, epochs=config.epoch_budget, config=config.to_dict())
-    while jobs := plan(config, search.history):
-        search.open_step(jobs)
-        for job in jobs:
-            search.train(job)
-        search.close_step(jobs[0])
+    while planned := plan(config, search.history):
+        for _, group in groupby(planned, key=lambda job: (job.kind, job.step)):
+            search.run_step(list(group))
     return search.result(perf_counter() - started)
 
 
@@ -86,16 +90,27 @@ class _Search:
     networks: dict[Key, Network] = field(default_factory=dict)
     statistics: Statistics | None = None
     final: Trained | None = None
+    comparisons: dict[str, Trained] = field(default_factory=dict)
 
     def tell(self, event: str, **values: Any) -> None:
         self.on_event({"event": event, **values})
 
+    def run_step(self, jobs: list[Job]) -> None:
+        """Train jobs that are of one kind and step, and so have one parent or none."""
+        self.open_step(jobs)
+        for job in jobs:
+            self.train(job)
+        self.close_step(jobs[0])
+
     def open_step(self, jobs: list[Job]) -> None:
-        """Keep the one network that these jobs start from, and work out its statistics for its children."""
+        """Keep the networks that are still needed, and work out the parent's statistics for its children."""
         key = jobs[0].parent
-        self.networks = {key: self.networks[key]} if key else {}
+        wanted = {key}
+        if "snapshots" in self.config.comparisons:  # each step's winner will be trained to its end
+            wanted |= {outcome.job.parent for outcome in self.history}
+        self.networks = {k: network for k, network in self.networks.items() if k in wanted}
         self.statistics = None
-        if key and any(job.morphisms for job in jobs):
+        if key and self.config.network_morphism and any(job.morphisms for job in jobs):
             self.statistics = statistics_of(
                 self.networks[key], self.config, self.dataset, device=self.device, on_batch=self.on_batch
             )
@@ -126,7 +141,10 @@ class _Search:
         self.history.append(Outcome(job, status, val_accuracy))
         if trained:
             self.networks[job.key] = trained.network
-            self.final = trained if job.kind == "final" else None
+            if job.kind == "final":
+                self.final = trained
+            elif job.kind in COMPARISON_KINDS:
+                self.comparisons[job.code] = trained
         self.tell(
             "candidate_ended",
             **names,
@@ -175,7 +193,7 @@ class _Search:
 
     def close_step(self, job: Job) -> None:
         """Tell whom the step of this job chose."""
-        best = None if job.kind == "final" else winner(self.history, job.step)
+        best = None if job.kind in TRAINED_ON_ALL else winner(self.history, job.step)
         if best is not None:
             self.tell("step_decided", step=job.step, code=best.job.code, val_accuracy=best.val_accuracy)
 
@@ -184,7 +202,12 @@ class _Search:
         if has_failed(self.config, self.history) or self.final is None or self.final.test_accuracy is None:
             last = self.history[-1]
             raise SearchFailed(f"no candidate survived: {last.job.code} ended as {last.status}")
-        history = tuple(self.history)
         return SearchResult(
-            self.final.network, self.final.test_accuracy, history, self.final, self.config, wall_seconds
+            self.final.network,
+            self.final.test_accuracy,
+            tuple(self.history),
+            self.final,
+            self.config,
+            wall_seconds,
+            self.comparisons,
         )

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from searches.nash.beginnings import augmentation_of
 from searches.nash.devices import OutOfMemory
 from searches.nash.evaluation import evaluate, predict, rights
-from searches.nash.execution import augmentation_of
 from searches.nash.export import load_weights, save_weights, weights_sha256
 from searches.nash.hillclimb import Job, Outcome, plan
 from searches.nash.inheritance import WEIGHT_RULES
