@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from searches.nash.folding import FoldedNetwork, fold_batchnorm
 from searches.nash.inheritance.calibration import exact_evaluation
-from searches.nash.network import FoldedNetwork, Network, fold_batchnorm
+from searches.nash.network import Network
 
 BATCH_SIZE = 250
 

@@ -46,6 +46,13 @@ class Convolution(nn.Conv2d):
         return functional.conv2d(x, self.weight.to(x.dtype), stride=self.stride, padding=self.padding)
 
 
+class Norm(nn.BatchNorm2d):
+    """BatchNorm-ReLU, as a reference network has it before its convolutions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(super().forward(x), inplace=True)
+
+
 class Head(nn.Linear):
     """The linear head on a map (N, C, H, W), pooled globally or flattened; it computes in its input's dtype."""
 
@@ -94,7 +101,7 @@ class Mix(nn.Module):
 
 
 class Graph(nn.Module):
-    """An architecture's modules and the walk through them; what Network and FoldedNetwork share."""
+    """An architecture's modules and the walk through them; what Network and folding.FoldedNetwork share."""
 
     mean: Tensor
     std: Tensor
@@ -116,6 +123,11 @@ class Graph(nn.Module):
         """The module of a node, None for those without parameters."""
         if node.op == "conv":
             return ConvBlock(self.architecture.shapes[node.inputs[0]][0], node.channels, node.kernel)
+        if node.op == "convolution":
+            c_in, padding = self.architecture.shapes[node.inputs[0]][0], node.kernel // 2
+            return Convolution(c_in, node.channels, node.kernel, node.stride, padding, bias=False)
+        if node.op == "norm":
+            return Norm(self.architecture.shapes[node.name][0])
         if node.op == "mix":
             maps = operand_maps(self.architecture, node.name)
             return Mix(tuple(runs_of(m) for m in maps), node.channels)
@@ -167,6 +179,8 @@ class Graph(nn.Module):
             return functional.max_pool2d(inputs[0], 2)
         if step.op == "concat":
             return torch.cat(inputs, 1)
+        if step.op == "add":
+            return inputs[0] + inputs[1]
         module: Any = self._modules[step.name]
         if step.op == "mix":
             return module(*inputs)  # type: ignore[no-any-return]
@@ -203,6 +217,10 @@ class Network(Graph):
             if isinstance(module, ConvBlock):
                 he_normal_(module.conv.weight, generator)
                 module.bn.reset_parameters()
+            elif isinstance(module, Convolution):
+                he_normal_(module.weight, generator)
+            elif isinstance(module, Norm):
+                module.reset_parameters()
             elif isinstance(module, Mix):
                 module.lam.fill_(1)
             elif isinstance(module, nn.Linear):
@@ -240,38 +258,3 @@ def he_normal_(weight: Tensor, generator: torch.Generator | None) -> Tensor:
     """Fill conv filters (c_out, c_in, k, k) with N(0, 2 / (c_in * k * k)). Source: method section 2."""
     c_in_k_k = weight[0].numel()
     return weight.normal_(0, math.sqrt(2 / c_in_k_k), generator=generator)
-
-
-class FoldedNetwork(Graph):
-    """A network for evaluation only: each BatchNorm folded into its convolution, which gains a bias."""
-
-    def module_of(self, node: Node) -> nn.Module | None:
-        if node.op != "conv":
-            return super().module_of(node)
-        c_in = self.architecture.shapes[node.inputs[0]][0]
-        return nn.Conv2d(c_in, node.channels, node.kernel, padding=node.kernel // 2)
-
-
-@torch.no_grad()
-def fold_batchnorm(network: Network) -> FoldedNetwork:
-    """The network's evaluation-mode function without BatchNorm, in its dtype and on its device; new tensors."""
-    tensors = {
-        name: t.clone() for name, t in network.state_dict().items() if ".conv." not in name and ".bn." not in name
-    }
-    for name, block in network.named_children():
-        if isinstance(block, ConvBlock):
-            tensors[f"{name}.weight"], tensors[f"{name}.bias"] = _folded(block)
-    with torch.device("meta"):
-        folded = FoldedNetwork(network.architecture)
-    folded.load_state_dict(tensors, strict=True, assign=True)
-    return folded.eval().requires_grad_(False)
-
-
-def _folded(block: ConvBlock) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the convolution that equals conv + BatchNorm; worked out in float64."""
-    bn, weight = block.bn, block.conv.weight
-    assert bn.running_mean is not None
-    assert bn.running_var is not None
-    scale = bn.weight.double() / torch.sqrt(bn.running_var.double() + bn.eps)
-    bias = bn.bias.double() - bn.running_mean.double() * scale
-    return (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype), bias.to(weight.dtype)

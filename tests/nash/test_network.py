@@ -7,8 +7,9 @@ import torch
 from torch.nn import functional
 
 from searches.nash.architecture import Architecture
+from searches.nash.folding import fold_batchnorm
 from searches.nash.morphisms import SkipAdd, SkipConcat
-from searches.nash.network import Network, fold_batchnorm, place
+from searches.nash.network import Network, place
 from searches.nash.nodes import InvalidArchitecture, Node
 from searches.nash.steps import runs_of, steps_of
 from tests.nash.networks import (
