@@ -95,7 +95,8 @@ def export_model(network: Network, path: str | Path, *, info: Mapping[str, Any])
     """Write the network as one zip, whole or not at all; returns the path.
 
     `info` is plain JSON and may hold name, dataset, classes (list of str), test_accuracy (0..1), lineage (list
-    of str), settings and more: all of it stands in architecture.json, the first five in words in model.py.
+    of str), origin (where it is not "found by NASH"), settings and more: all of it stands in architecture.json,
+    the first six in words in model.py.
     Raises ValueError where classes are not as many as the network has, OSError where the disk takes no more.
     """
     architecture = network.architecture

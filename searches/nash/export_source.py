@@ -12,16 +12,18 @@ from pprint import pformat
 from typing import Any
 
 from searches.nash.architecture import Architecture, operand_maps
-from searches.nash.nodes import Node
+from searches.nash.nodes import REFERENCE_OPERATIONS, Node
 from searches.nash.steps import Run, runs_of
 
 WIDTH = 100
 MAX_CLASSES_IN_WORDS = 20
+FOUND, REFERENCE = "found by NASH", "designed by people and trained as a reference for NASH"
 IMAGE_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 HEAD = '''\
-"""A convolutional network found by NASH: hill climbing with network morphisms and SGDR (arXiv 1711.04528).
+"""A convolutional network {origin}.
 
+NASH: hill climbing with network morphisms and SGDR (arXiv 1711.04528).
 Needs torch and safetensors, and Pillow to read image files; the weights are in model.safetensors beside it.
 
     python model.py image.png
@@ -40,7 +42,9 @@ from torch import nn
 from torch.nn import functional as F
 
 CLASSES = {classes}
+'''
 
+BLOCK = '''
 
 def conv_block(c_in, c_out, kernel):
     """Conv-BatchNorm-ReLU, stride 1, same padding."""
@@ -71,7 +75,7 @@ LOAD = '''
 
 def load(folder=Path(__file__).parent):
     """The network with its weights, in evaluation mode."""
-    network = FoundNetwork()
+    network = {name}()
     network.load_state_dict(load_file(Path(folder) / "model.safetensors"))
     return network.eval()
 '''
@@ -107,18 +111,19 @@ def model_source(
 ) -> str:
     """The text of model.py. `mean`, `std`: the input normalisation per channel. Raises ValueError (see classes)."""
     channels, height, width = architecture.input_shape
-    classes = class_names(architecture, info)
-    has_mix = any(node.op == "mix" for node in architecture.nodes)
-    forward = _forward(architecture)
+    classes = pformat(class_names(architecture, info), width=WIDTH, compact=True)
+    operations = {node.op for node in architecture.nodes}
+    forward, name = _forward(architecture), "ReferenceNetwork" if _is_reference(architecture) else "FoundNetwork"
     parts = [
-        HEAD.format(n=f"N, {channels}, {height}, {width}", classes=pformat(classes, width=WIDTH, compact=True)),
-        MIX if has_mix else "",
+        HEAD.format(origin=_origin(architecture, info), n=f"N, {channels}, {height}, {width}", classes=classes),
+        BLOCK if "conv" in operations else "",
+        MIX if "mix" in operations else "",
         PAD if "pad_channels(" in forward else "",
-        "\n\nclass FoundNetwork(nn.Module):\n",
+        f"\n\nclass {name}(nn.Module):\n",
         _docstring(architecture, info, mean, std),
         _layers(architecture),
         forward,
-        LOAD,
+        LOAD.format(name=name),
     ]
     if mode := IMAGE_MODES.get(channels):
         parts.append(MAIN.format(mode=mode, height=height, width=width, channels=channels))
@@ -130,7 +135,7 @@ def readme(architecture: Architecture, info: Mapping[str, Any]) -> str:
     shape = ", ".join(str(v) for v in architecture.input_shape)
     return "\n".join(
         (
-            f"{_title(info)} {_figures(architecture, info)}",
+            f"{_title(architecture, info)} {_figures(architecture, info)}",
             "model.py is the network in plain PyTorch; it needs torch and safetensors (Pillow to read image files).",
             "Classify images: python model.py image.png",
             f"In code: from model import load; logits = load()(images), images of shape (N, {shape}), values 0..1.",
@@ -157,10 +162,18 @@ def _words(text: object) -> str:
     return " ".join(printable.replace("\\", "/").replace('"', "'").split())
 
 
-def _title(info: Mapping[str, Any]) -> str:
+def _is_reference(architecture: Architecture) -> bool:
+    return any(node.op in REFERENCE_OPERATIONS for node in architecture.nodes)
+
+
+def _origin(architecture: Architecture, info: Mapping[str, Any]) -> str:
+    return _words(info.get("origin", "")) or (REFERENCE if _is_reference(architecture) else FOUND)
+
+
+def _title(architecture: Architecture, info: Mapping[str, Any]) -> str:
     name, dataset = _words(info.get("name", "")), _words(info.get("dataset", ""))
     title = f"{name}: a convolutional network" if name else "A convolutional network"
-    return f"{title}{f' for {dataset}' if dataset else ''}, found by NASH (arXiv 1711.04528)."
+    return f"{title}{f' for {dataset}' if dataset else ''}, {_origin(architecture, info)} (arXiv 1711.04528)."
 
 
 def _figures(architecture: Architecture, info: Mapping[str, Any]) -> str:
@@ -179,7 +192,7 @@ def _docstring(
     listed = ", ".join(classes[:MAX_CLASSES_IN_WORDS]) + (f" and {more:,} more, see CLASSES" if more > 0 else "")
     shape = ", ".join(str(v) for v in architecture.input_shape)
     paragraphs = [
-        _title(info),
+        _title(architecture, info),
         "",
         _figures(architecture, info),
         f"Input: images (N, {shape}) with values 0..1; forward normalises them, (image - mean) / std per channel, "
@@ -205,6 +218,12 @@ def _layers(architecture: Architecture) -> str:
         if node.op == "conv":
             c_in = architecture.shapes[node.inputs[0]][0]
             lines.append(f"    self.{node.name} = conv_block({c_in}, {node.channels}, kernel={node.kernel})")
+        elif node.op == "convolution":
+            c_in, padding = architecture.shapes[node.inputs[0]][0], node.kernel // 2
+            sizes = f"{c_in}, {node.channels}, {node.kernel}, stride={node.stride}, padding={padding}"
+            lines.append(f"    self.{node.name} = nn.Conv2d({sizes}, bias=False)")
+        elif node.op == "norm":
+            lines.append(f"    self.{node.name} = nn.BatchNorm2d({architecture.shapes[node.name][0]})")
         elif node.op == "mix":
             lines.append(f"    self.{node.name} = mix_weight()")
         elif node.op == "linear":
@@ -240,8 +259,12 @@ def _variable(name: str) -> str:
 def _statements(architecture: Architecture, node: Node) -> list[str]:
     """The lines that compute a node's value from those of its inputs."""
     reads = [_variable(name) for name in node.inputs]
-    if node.op == "conv":
+    if node.op in ("conv", "convolution"):
         return [f"{node.name} = self.{node.name}({reads[0]})"]
+    if node.op == "norm":
+        return [f"{node.name} = F.relu(self.{node.name}({reads[0]}))"]
+    if node.op == "add":
+        return [f"{node.name} = {reads[0]} + {reads[1]}"]
     if node.op == "max_pool":
         return [f"{node.name} = F.max_pool2d({reads[0]}, 2)"]
     if node.op == "concat":
