@@ -1,0 +1,47 @@
+"""Where tables go: the terminal, build/, and the marked part of docs/results.md that belongs to them."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarks.images import BUILD, ROOT
+
+RESULTS = ROOT / "docs" / "results.md"
+HEADS = {
+    "bench": """## Speed
+
+`make bench ARGS=--docs`. Ratios of medians of windows that take turns, so that what else the machine does meets all
+alike; warm-up excluded. What each measures: the docstrings in `benchmarks/`.""",
+    "precision": """## Does bfloat16 cost accuracy?
+
+`make study-precision ARGS=--docs`. Paired trainings: the two of a pair share seed, and with it split, initialisation,
+order and augmentation. lambda_start 0.05, one pinned thread; accuracy on the 10,000 validation images, in float32 for
+both.""",
+    "clipping": """## What clip_gradient_norm does to children
+
+`make study-clipping ARGS=--docs`. model_0 of preset "small" after 2 epochs, and children of it by one morphism, one
+epoch on 12,800 images under each limit: validation accuracy, mean of two seeds (lower one in brackets).""",
+}
+"""Parts of the page in their order; one that was never measured is not there."""
+
+
+def put_table(name: str, table: str, *, in_docs: bool) -> None:
+    """Print a table, keep it as build/<name>.md, and put it into its part of docs/results.md if asked to."""
+    print(f"\n{table}", flush=True)
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / f"{name}.md").write_text(table)
+    if in_docs:
+        RESULTS.write_text(with_part(RESULTS.read_text(), name, table))
+        print(f"{RESULTS.relative_to(ROOT)}: part {name} written")
+
+
+def with_part(text: str, name: str, table: str) -> str:
+    """The page with this table in its part, between <!-- name --> and <!-- /name -->; a new part in HEADS' order."""
+    part = f"<!-- {name} -->\n{HEADS[name]}\n\n{table}<!-- /{name} -->\n"
+    there = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->\n", re.DOTALL)
+    if there.search(text):
+        return there.sub(lambda _: part, text)
+    later = list(HEADS)[list(HEADS).index(name) + 1 :]
+    places = [text.find(f"<!-- {other} -->") for other in later]
+    place = min((p for p in places if p >= 0), default=len(text))
+    return f"{text[:place].rstrip()}\n\n{part}\n{text[place:]}".rstrip() + "\n"
