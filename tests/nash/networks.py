@@ -1,5 +1,6 @@
 """Networks for tests: random BatchNorm statistics, random lambdas, chains in which every kind occurs."""
 
+import hashlib
 import random
 from copy import deepcopy
 
@@ -77,11 +78,28 @@ def child_of(parent: Network, *morphisms: Morphism, widen_init: str = "copy") ->
     return inherit(parent, morphisms, images_for(parent, 32, seed=11), generator, widen_init=widen_init)
 
 
+def bytes_of(network: Network) -> str:
+    """A digest of every byte of every tensor, and of their names."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
 @torch.no_grad()
+def logits_of(network: Network, *, training: bool = False) -> Tensor:
+    """Logits of `images_for(network)`; the network, its BatchNorm statistics included, stays as it is."""
+    return deepcopy(network).train(training)(images_for(network))
+
+
+def depends_on_the_image(network: Network) -> bool:
+    """Whether its logits differ from image to image: without that, equal logits would mean nothing."""
+    return bool(logits_of(network).std(0).min() > 1e-3)
+
+
 def difference(parent: Network, child: Network, *, training: bool = False) -> float:
     """max |delta logit| relative to max(1, max |logit|), measured apart from the seal's own code."""
-    x = images_for(parent)
-    before, after = (deepcopy(network).train(training)(x) for network in (parent, child))
+    before, after = (logits_of(network, training=training) for network in (parent, child))
     assert before.std(0).min() > 1e-3, "the parent's logits must depend on the image for this to mean anything"
     return float((after - before).abs().max() / before.abs().max().clamp(min=1))
 

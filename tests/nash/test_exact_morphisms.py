@@ -1,0 +1,163 @@
+"""Eq. (1) as properties: whatever the network and the morphisms, the child computes what its parent computes.
+
+Random architectures on three input shapes, random BatchNorm statistics, lambdas anywhere in [0, 1].
+Source: Eq. 1; tolerances of method section 3.
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+
+import pytest
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from searches.nash.morphisms import MORPHISMS, Morphism, SkipAdd, SkipConcat, Widen
+from searches.nash.network import ConvBlock, Mix, Network
+from tests.nash.networks import bytes_of, child_of, difference, images_for, logits_of
+from tests.nash.strategies import Properties, morphisms_of, parents, parents_with_chains
+
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
+EXACT_IN_TRAINING = (Widen, SkipConcat, SkipAdd)
+N_IMAGES = 32
+"""A batch for two optimiser steps."""
+WIDEN_INITS = st.sampled_from(("copy", "random"))
+
+properties = Properties()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tf32_off() -> Iterator[None]:
+    before = torch.backends.fp32_precision
+    torch.backends.fp32_precision = "ieee"
+    yield
+    torch.backends.fp32_precision = before
+
+
+def assert_function_kept(parent: Network, morphisms: tuple[Morphism, ...], widen_init: str = "copy") -> None:
+    """In float64 and in float32, and no byte of the parent is another afterwards."""
+    for dtype, tolerance in TOLERANCE.items():
+        parent = deepcopy(parent).to(dtype)
+        before = bytes_of(parent)
+        child = child_of(parent, *morphisms, widen_init=widen_init)
+        assert child.architecture == parent.architecture.morphed(morphisms)
+        assert difference(parent, child) <= tolerance
+        assert bytes_of(parent) == before
+
+
+@properties.hold_for(6, many=150, parent=parents(), widen_init=WIDEN_INITS, data=st.data())
+def test_a_morphism_of_each_kind_keeps_the_function(parent, widen_init, data):
+    for kind in MORPHISMS:
+        if morphisms := data.draw(morphisms_of(parent.architecture, 1, [kind]), kind.kind):
+            assert_function_kept(parent, morphisms, widen_init)
+
+
+@properties.hold_for(4, many=100, case=parents_with_chains(30))
+def test_a_random_chain_of_thirty_keeps_the_function(case):
+    parent, morphisms = case
+    assert_function_kept(parent, morphisms)
+
+
+@properties.hold_for(10, many=200, case=parents_with_chains(3, EXACT_IN_TRAINING), widen_init=WIDEN_INITS)
+def test_widening_and_skips_keep_the_loss_of_a_batch_in_training_mode(case, widen_init):
+    parent, morphisms = case
+    child = child_of(parent, *morphisms, widen_init=widen_init)
+    before, after = (loss(logits_of(network, training=True)) for network in (parent, child))
+    assert abs(after - before) <= 1e-6
+
+
+@properties.hold_for(8, many=150, case=parents_with_chains(1, n_before=4))
+def test_every_new_parameter_moves_within_two_optimiser_steps(case):
+    """Method section 3: no weight decay, live channels, lambda at 0.9 behind a mix."""
+    parent, (morphism,) = case
+    child = child_of(alive(parent), morphism).train()
+    with torch.no_grad():
+        for mix in child.mixes():
+            mix.lam.fill_(0.9)  # the newborn one too: behind it nothing moves while lambda = 1
+    old = {name: p.shape for name, p in parent.named_parameters()}
+    before = {name: p.detach().clone() for name, p in child.named_parameters() if old.get(name) != p.shape}
+    assert before
+    wanted = {name: touched(child, name) for name in before}
+    two_steps(child)
+    for name, start in before.items():
+        still = ((child.get_parameter(name) - start).abs() < 1e-13) & wanted[name]
+        assert not still.any(), f"{name}: {int(still.sum())} of {still.numel()} have not moved"
+
+
+@properties.hold_for(6, many=100, case=parents_with_chains(1, [SkipAdd], n_before=4))
+def test_lambda_has_a_gradient_at_its_birth(case):
+    parent, (morphism,) = case
+    child = child_of(alive(parent), morphism).train()
+    (born,) = set(dict(child.named_parameters())) & {f"{n.name}.lam" for n in child.architecture.nodes} - set(
+        dict(parent.named_parameters())
+    )
+    loss(child(images_for(child))).backward()
+    assert child.get_parameter(born) == 1
+    assert child.get_parameter(born).grad.abs() > 1e-9
+
+
+@properties.hold_for(4, many=100, case=parents_with_chains(6), widen_init=WIDEN_INITS)
+def test_no_byte_of_the_parent_changes_whatever_becomes_of_its_child(case, widen_init):
+    parent, morphisms = case
+    before = bytes_of(parent)
+    child = child_of(parent, *morphisms, widen_init=widen_init).train()
+    two_steps(child)
+    with torch.no_grad():
+        for tensor in child.state_dict().values():
+            tensor.zero_()
+    assert bytes_of(parent) == before
+
+
+test_many_more_examples_of = properties.many()
+
+
+def loss(logits: Tensor) -> Tensor:
+    return functional.cross_entropy(logits, torch.arange(len(logits)) % 5)
+
+
+def two_steps(network: Network) -> None:
+    """Two steps of SGD without weight decay on one batch."""
+    optimiser = torch.optim.SGD(network.parameter_groups(0.0), lr=0.05, momentum=0.9, nesterov=True)
+    for _ in range(2):
+        optimiser.zero_grad()
+        loss(network(images_for(network, N_IMAGES))).backward()
+        optimiser.step()
+
+
+@torch.no_grad()
+def alive(network: Network) -> Network:
+    """The network, in place, with every channel above zero on most pixels, and read: lambdas at 0.9."""
+    for module in network.modules():
+        if isinstance(module, ConvBlock):
+            module.bn.bias.fill_(2)
+        elif isinstance(module, Mix):
+            module.lam.fill_(0.9)
+    return network
+
+
+def touched(network: Network, name: str) -> Tensor:
+    """Which elements of a parameter meet a value at all.
+
+    Not the outer taps of a 5x5 kernel on a 2x2 map, which see padding alone, nor the head's column of a pixel that
+    is 0 in every image, as one in a corner can be.
+    """
+    parameter = network.get_parameter(name)
+    touch = torch.ones_like(parameter, dtype=torch.bool)
+    if parameter.ndim == 4:
+        _, height, width = network.architecture.shapes[name.split(".")[0]]
+        for axis, side in ((2, height), (3, width)):
+            taps = (torch.arange(parameter.shape[axis]) - parameter.shape[axis] // 2).abs() < side
+            touch &= taps.view(-1, *[1] * (3 - axis))
+    elif parameter.ndim == 2 and not network.architecture.nodes[-1].pool:
+        live = (read_by_the_head(network) != 0).any(0)  # (N, C, H, W) -> (C, H, W)
+        assert live.flatten(1).any(1).all(), "every channel is to be live"
+        touch &= live.flatten()
+    return touch
+
+
+@torch.no_grad()
+def read_by_the_head(network: Network) -> Tensor:
+    seen: dict[str, Tensor] = {}
+    deepcopy(network).watched(images_for(network, N_IMAGES), lambda node, value: seen.update({node: value}))
+    return seen[network.architecture.nodes[-1].inputs[0]]
