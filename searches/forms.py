@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from searches.comparisons import CATALOGUE, Comparison
 from searches.figures import Bar, budget_bars
 from searches.models import DataSet
 from searches.nash.config import GROUPS, InvalidConfig, SearchConfig
@@ -27,6 +28,7 @@ GROUP_WORDS = {
         "Ours: the paper gives none, and without them 25 morphisms can reach 40 M parameters. "
         "A bound removes choices before the draw."
     ),
+    "Comparisons": "What the search buys, measured. They can be added to a finished search, too.",
 }
 UNITS = {"k": 10**3, "m": 10**6, "g": 10**9}
 
@@ -43,6 +45,14 @@ class PresetCard:
     @property
     def script_id(self) -> str:
         return f"settings-{self.preset.name}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A comparison as a box to tick."""
+
+    comparison: Comparison
+    is_chosen: bool
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,12 @@ class SearchForm(forms.Form):
         ]
 
     @property
+    def comparison_choices(self) -> list[Choice]:
+        """Every comparison, with what was ticked."""
+        ticked = self["comparisons"].value() or []
+        return [Choice(comparison, comparison.name in ticked) for comparison in CATALOGUE.values()]
+
+    @property
     def cards(self) -> Iterator[PresetCard]:
         """Every preset, with the values that choosing it puts into the form."""
         for preset in PRESETS.values():
@@ -155,11 +171,11 @@ def _is_check(field: forms.Field) -> bool:
 
 def _value(setting: str, given: Any) -> Any:
     """What was typed, in the setting's type where it can be read so; else as it is, for SearchConfig to name."""
+    annotation = SearchConfig.__annotations__[setting]
     if isinstance(given, list):
-        return tuple(int(each) for each in given)
+        return tuple(given) if annotation == "tuple[str, ...]" else tuple(int(each) for each in given)
     if isinstance(given, bool):
         return given
-    annotation = SearchConfig.__annotations__[setting]
     text = str(given).strip()
     return value_from_text(setting, _plain_number(text) if annotation.startswith("int") else text)
 

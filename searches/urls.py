@@ -37,6 +37,7 @@ urlpatterns = [
     path("searches/<uuid:uuid>/pause/", views.search_pause, name="search_pause"),
     path("searches/<uuid:uuid>/resume/", views.search_resume, name="search_resume"),
     path("searches/<uuid:uuid>/stop/", views.search_stop, name="search_stop"),
+    path("searches/<uuid:uuid>/compare/", views.search_compare, name="search_compare"),
     path(
         "searches/<uuid:uuid>/<kind:kind>-<int:step>-<int:index>/", views.candidate_detail, name="candidate_detail"
     ),

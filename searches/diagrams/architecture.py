@@ -127,5 +127,5 @@ def _skip(leg: Leg, stack: Stack, column: Column, sizes: Sizes) -> str:
     x = column.lane_x(leg)
     inside = [p for p in stack.placed if p.row.op == "max_pool" and leg.top < p.mid < leg.bottom]
     pools: list[Point] = [(x, p.mid) for p in inside[: leg.skip.pools]]
-    from_trunk = stack.at(leg.skip.source).row.op != "conv"
+    from_trunk = not stack.at(leg.skip.source).row.is_block
     return skip_svg(leg.skip, [start, (x, start[1]), (x, end[1]), end], sizes, column.step, pools, from_trunk)

@@ -104,7 +104,7 @@ def balanced(groups: Sequence[Sequence[Row]], sizes: Sizes, most: int) -> list[l
         heights = [stacked(rows, sizes).height for rows in out]
         i = heights.index(max(heights))
         middle = [
-            k for k, p in enumerate(stacked(out[i], sizes).placed) if p.mid > heights[i] / 2 and p.row.op == "conv"
+            k for k, p in enumerate(stacked(out[i], sizes).placed) if p.mid > heights[i] / 2 and p.row.is_block
         ]
         if not middle or not 0 < middle[0] < len(out[i]) - 1:
             break
@@ -177,7 +177,7 @@ def _skip(skip: Skip, sheet: Sheet, sizes: Sizes) -> str:
     end = join_end(skip, sheet.stacks[b], sheet.columns[b], sizes)
     if leaves.lane is None or arrives.lane is None:
         return stub_svg(skip, start, end, sizes)
-    from_trunk = sheet.stacks[a].at(skip.source).row.op != "conv"
+    from_trunk = not sheet.stacks[a].at(skip.source).row.is_block
     x0, x1 = sheet.columns[a].lane_x(leaves), sheet.columns[b].lane_x(arrives)
     if a == b:
         return skip_svg(skip, [start, (x0, start[1]), (x0, end[1]), end], sizes, 10, [], from_trunk)

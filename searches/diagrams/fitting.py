@@ -54,7 +54,7 @@ def fitted(stack: Stack, legs: Sequence[Leg], sizes: Sizes, x: float, width: flo
     Gives way in this order: closer lanes, no room kept for tags, narrower blocks, no parameters; then lanes
     beyond what is left are given up, outermost first (their skips are drawn as stubs).
     """
-    blocks = [p.row for p in stack.placed if p.row.op == "conv"]
+    blocks = [p.row for p in stack.placed if p.row.is_block]
     widest, floor = _block_needs(stack, legs, sizes)
     n = _lane_counts(legs)
     for step, names, parameters, wanted in _compromises(stack, sizes, n, widest, floor):
@@ -90,7 +90,7 @@ def shared_widths(columns: Sequence[tuple[Stack, Sequence[Leg]]], sizes: Sizes, 
 
 def _block_needs(stack: Stack, legs: Sequence[Leg], sizes: Sizes) -> tuple[float, float]:
     """Width of the widest block, and the least at which labels, pools and projections have room."""
-    blocks = [p.row for p in stack.placed if p.row.op == "conv"]
+    blocks = [p.row for p in stack.placed if p.row.is_block]
     widest = max((sizes.block_width(r.channels) for r in blocks), default=sizes.scale * SMALLEST_BLOCK)
     if not sizes.words:
         return widest, max(widest / 2, sizes.pool * 0.8)
@@ -169,7 +169,7 @@ def _narrowed(blocks: Sequence[Row], sizes: Sizes, widest: float, floor: float) 
 def source_end(leg: Leg, stack: Stack, column: Column) -> Point:
     """Where a skip leaves its source: at a block's side, or from the trunk below a join."""
     source = stack.at(leg.skip.source)
-    edge = column.block_width(source.row.channels) / 2 if source.row.op == "conv" else 0.0
+    edge = column.block_width(source.row.channels) / 2 if source.row.is_block else 0.0
     return column.centre + leg.side * edge, leg.leaves if leg.leaves is not None else source.mid
 
 

@@ -79,7 +79,7 @@ def with_lanes(legs: Sequence[Leg]) -> list[Leg]:
 
 def leaving(at: Placed, sizes: Sizes) -> float:
     """Where a skip leaves its source: a block at its middle, a join from the trunk just below it."""
-    return at.mid if at.row.op == "conv" else at.bottom + sizes.gap / 2
+    return at.mid if at.row.is_block else at.bottom + sizes.gap / 2
 
 
 def with_ports(legs: Sequence[Leg], stack: Stack, sizes: Sizes) -> list[Leg]:
@@ -93,7 +93,7 @@ def with_ports(legs: Sequence[Leg], stack: Stack, sizes: Sizes) -> list[Leg]:
                 if leg.side == side and leg.skip.source == placed.row.name and leg.leaves is not None
             ]
             mine.sort(key=lambda i: (not out[i].up, (out[i].lane or 0) * (1 if out[i].up else -1)))
-            room = placed.height - 9 if placed.row.op == "conv" else sizes.gap - 3
+            room = placed.height - 9 if placed.row.is_block else sizes.gap - 3
             step = min(7.0, room / max(1, len(mine) - 1))
             for k, i in enumerate(mine):
                 y = leaving(placed, sizes) + step * (k - (len(mine) - 1) / 2)

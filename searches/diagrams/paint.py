@@ -58,8 +58,11 @@ def _told(row: Row) -> str:
 
 def _shape(row: Row, height: float, column: Column, sizes: Sizes) -> list[str]:
     h, top = height, -height / 2
-    if row.op == "conv":
+    if row.is_block:
         return _block(row, h, column, sizes)
+    if row.op == "norm":
+        w = column.block_width(row.channels)
+        return [rect(-w / 2, top, w, h, "norm", h / 2)]
     if row.op == "input":
         w = max(92 * sizes.scale, text_width(row.label, sizes.font) + 22) if sizes.words else 44.0
         return [rect(-w / 2, top, w, h, "io", h / 2)]
@@ -85,6 +88,8 @@ def funnel(x: float, y: float, width: float, height: float) -> str:
 
 def _block(row: Row, h: float, column: Column, sizes: Sizes) -> list[str]:
     w, top = column.block_width(row.channels), -h / 2
+    if row.stride > 1:
+        return [path(funnel(0, 0, w, h), "block")]
     radius = 6.0 if sizes.words else min(3.0, h / 3)
     outer = rect(-w / 2, top, w, h, "block", radius)
     if not row.is_widened or row.is_new or not row.old_channels:
@@ -99,7 +104,7 @@ def _block(row: Row, h: float, column: Column, sizes: Sizes) -> list[str]:
 
 def _label(row: Row, column: Column, sizes: Sizes) -> list[str]:
     """The words inside: kernel and channels; those of a widened block with the old channels where they fit."""
-    if row.op in ("concat", "mix"):
+    if not row.label:
         return []
     label = row.label
     if row.is_widened and not row.is_new and row.old_channels:
@@ -107,7 +112,7 @@ def _label(row: Row, column: Column, sizes: Sizes) -> list[str]:
         core = min(column.block_width(row.old_channels), column.block_width(row.channels) - 8)
         if text_width(told, sizes.font, bold=True) + 4 <= core:
             label = told
-    bold = row.op in ("conv", "linear")
+    bold = row.is_block or row.op == "linear"
     size = "label" if sizes.font > 12 and row.op != "max_pool" else "label small"
     return [text(0, 4.5 if sizes.font > 12 else 4.2, label, f"{size} strong" if bold else size, "middle")]
 
@@ -132,6 +137,8 @@ def _side_texts(
 
 
 def _cost(row: Row, skip: Skip | None, lambdas: Mapping[str, float]) -> str:
+    if row.op == "add":
+        return short(skip.parameters) if skip and skip.parameters else ""
     if row.op == "mix":
         value = lambdas.get(row.name)
         if value is not None:
@@ -142,7 +149,7 @@ def _cost(row: Row, skip: Skip | None, lambdas: Mapping[str, float]) -> str:
 
 def _join_word(placed: Placed, column: Column, sizes: Sizes, legs: Sequence[Leg], skip: Skip | None) -> list[str]:
     """What a join adds, said opposite its lane: "concat c4", or where a lane is near "c4"."""
-    if skip is None:
+    if skip is None or placed.row.op == "add":  # a shortcut of a residual block is not to be mistaken
         return []
     side, start = skip.side, sizes.join + 6
     if lanes := passing(legs, column, -side, placed.top, placed.bottom):

@@ -13,7 +13,9 @@ from searches.diagrams.words import counted, short, side_words
 from searches.nash.architecture import Architecture
 from searches.nash.nodes import Node
 
-JOINS = {"concat": "concat", "mix": "add"}
+JOINS = {"concat": "concat", "mix": "add", "add": "add"}
+BLOCKS = ("conv", "convolution")
+"""What is drawn as a box as wide as its channels: a block of the search space, a plain convolution of a reference."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class Row:
     is_new: bool
     label: str
     title: str
+    stride: int = 1
+
+    @property
+    def is_block(self) -> bool:
+        return self.op in BLOCKS
 
     @property
     def is_widened(self) -> bool:
@@ -38,14 +45,14 @@ class Row:
     @property
     def in_band(self) -> bool:
         """Whether it lies on the band of its resolution; image, pools and head stand between bands."""
-        return self.op in ("conv", "concat", "mix")
+        return self.op in ("conv", "concat", "mix", "convolution", "norm", "add")
 
 
 @dataclass(frozen=True)
 class Skip:
     """From trunk row `source` into trunk row `join`, through `pools` max-pools and maybe a 1x1 projection.
 
-    `block`: the block whose output it began with, which later joins may have followed.
+    `block`: the block whose output it began with, which later joins may have followed; of a plain sum its source.
     """
 
     join: str
@@ -108,6 +115,7 @@ def _row(architecture: Architecture, node: Node, before: Mapping[str, Node] | No
         is_new=is_new(node.name, before),
         label=_label(architecture, node),
         title=_title(architecture, node),
+        stride=node.stride,
     )
 
 
@@ -115,11 +123,17 @@ def _label(architecture: Architecture, node: Node) -> str:
     channels, _, _ = architecture.shapes[node.name]
     if node.op == "conv":
         return f"{node.kernel}×{node.kernel} · {channels}"
+    if node.op == "convolution":
+        return f"{node.kernel}×{node.kernel} · {channels}{_stride(node, ' · ')}"
     if node.op == "linear":
         return f"linear {architecture.n_features():,} → {node.channels:,}"
     if node.op == "input":
         return {1: "grey image", 3: "RGB image"}.get(channels, f"image, {channels} channels")
     return {"max_pool": "max-pool"}.get(node.op, "")
+
+
+def _stride(node: Node, before: str) -> str:
+    return f"{before}stride {node.stride}" if node.stride > 1 else ""
 
 
 def _title(architecture: Architecture, node: Node) -> str:
@@ -130,6 +144,9 @@ def _title(architecture: Architecture, node: Node) -> str:
         "max_pool": "max-pool 2×2",
         "concat": "concatenation",
         "mix": "addition λ·f + (1 − λ)·h",
+        "convolution": f"{node.kernel}×{node.kernel} convolution{_stride(node, ', ')}",
+        "norm": "BatchNorm-ReLU",
+        "add": "sum",
         "linear": "linear head behind global average pooling" if node.pool else "linear head",
     }[node.op]
     if node.op == "linear":
@@ -157,9 +174,9 @@ def _skip(
         way.append(node)
         node = architecture.node(node.inputs[0])
     block = node
-    while block.op in JOINS:
+    while join.op != "add" and block.op in JOINS:
         block = architecture.node(block.inputs[0])
-    projections = [n.name for n in way if n.op == "conv"]
+    projections = [n.name for n in way if n.op in BLOCKS]
     return Skip(
         join=join.name,
         kind=JOINS.get(join.op, "add"),
@@ -177,6 +194,7 @@ def in_words(architecture: Architecture) -> str:
     parts = parts_of(architecture)
     counts = [
         (len(architecture.blocks), "convolution block"),
+        (sum(node.op == "convolution" for node in architecture.nodes), "convolution"),
         (sum(r.op == "max_pool" for r in parts.rows), "max-pool"),
         (sum(s.kind == "concat" for s in parts.skips), "concatenation"),
         (sum(s.kind == "add" for s in parts.skips), "addition"),

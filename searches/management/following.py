@@ -8,6 +8,7 @@ from typing import TextIO
 from searches import selectors
 from searches.management.launching import UNDER_WAY, duration
 from searches.models import Candidate, Search
+from searches.nash.hillclimb import COMPARISON_KINDS
 
 FOLLOW_SECONDS = 0.5
 PLAIN_SECONDS = 10.0
@@ -69,7 +70,7 @@ def progress_line(search: Search) -> str:
     """'step 1 of 2 · child 1.2 epoch 3 of 6, child 1.3 epoch 2 of 6 · best 95.23 % · 1 min 20 s left'."""
     rows = list(search.candidates.order_by("step", "index").defer("architecture", "correct"))
     running = [row for row in rows if row.status == Candidate.Status.RUNNING]
-    accuracies = [row.val_accuracy for row in rows if row.val_accuracy is not None and row.kind != "final"]
+    accuracies = [row.val_accuracy for row in rows if row.val_accuracy is not None]
     parts = [_stage(search, rows)]
     if running:
         parts.append(", ".join(_training(row) for row in running))
@@ -84,7 +85,9 @@ def progress_line(search: Search) -> str:
 
 
 def _stage(search: Search, rows: list[Candidate]) -> str:
-    newest = max(rows, key=lambda row: (row.kind == "final", row.step))
+    newest = max(rows, key=lambda row: (row.kind in COMPARISON_KINDS, row.kind == "final", row.step))
+    if newest.kind in COMPARISON_KINDS:
+        return "comparisons"
     if newest.kind == "final":
         return "final training"
     return f"step {newest.step} of {search.search_config.n_steps}" if newest.step else "pretraining"

@@ -7,8 +7,10 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from searches import datasets, selectors, services, tasks
-from searches.models import DataSet, Search
+from searches.comparisons import interval
+from searches.models import Candidate, DataSet, Search
 from searches.nash.config import InvalidConfig
+from searches.nash.hillclimb import COMPARISON_KINDS
 from searches.nash.presets import PRESETS, parse_setting, preset_config
 
 UNDER_WAY = {Search.Status.WAITING, Search.Status.RUNNING}
@@ -61,7 +63,8 @@ def find(text: str) -> Search:
 def result_of(search: Search) -> dict[str, Any]:
     """uuid, status, test_error (a fraction), n_parameters, wall_seconds, and the reason where there is one.
 
-    test_error and n_parameters are None until the final training has ended.
+    test_error and n_parameters are None until the final training has ended. `comparisons`, where there are any:
+    of each its name, status, epochs, n_parameters, seconds and test_error.
     """
     search.refresh_from_db()
     final = search.candidates.filter(kind="final", status="done").first()
@@ -73,6 +76,24 @@ def result_of(search: Search) -> dict[str, Any]:
         "n_parameters": final.n_parameters if final else None,
         "wall_seconds": round(selectors.seconds_spent(search), 1),
         **({"reason": search.reason} if search.reason else {}),
+        **({"comparisons": compared} if (compared := [_comparison(c) for c in _compared(search)]) else {}),
+    }
+
+
+def _compared(search: Search) -> list[Candidate]:
+    rows = search.candidates.filter(kind__in=COMPARISON_KINDS).defer("architecture", "correct")
+    return selectors.in_order(rows)
+
+
+def _comparison(candidate: Candidate) -> dict[str, Any]:
+    accuracy = candidate.test_accuracy
+    return {
+        "name": candidate.code,
+        "status": candidate.status,
+        "epochs": candidate.epochs,
+        "n_parameters": candidate.n_parameters,
+        "seconds": candidate.seconds,
+        "test_error": None if accuracy is None else round(1.0 - accuracy, 6),
     }
 
 
@@ -87,7 +108,17 @@ def result_lines(search: Search) -> list[str]:
     artifact = model_zip(search)
     if artifact is not None:
         lines.append(f"The model: {selectors.artifact_path(artifact)}")
-    return lines
+    return lines + [_comparison_line(candidate, search.dataset.n_test) for candidate in _compared(search)]
+
+
+def _comparison_line(candidate: Candidate, n_test: int) -> str:
+    """'from scratch: 9.00 % test error (6.27 to 12.76), 38 epochs, 25,010 parameters, 12 s'."""
+    cost = f"{candidate.epochs:,} epochs, {candidate.n_parameters:,} parameters"
+    if candidate.test_accuracy is None:
+        return f"  {candidate.code}: {candidate.status.replace('_', ' ')}, {cost}"
+    low, high = interval(1 - candidate.test_accuracy, n_test)
+    error = f"{100 * (1 - candidate.test_accuracy):.2f} % test error ({100 * low:.2f} to {100 * high:.2f})"
+    return f"  {candidate.code}: {error}, {cost}, {duration(candidate.seconds or 0.0)}"
 
 
 def model_zip(search: Search) -> Any:

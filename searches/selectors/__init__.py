@@ -5,7 +5,15 @@ from searches.selectors.estimate import time_left
 from searches.selectors.files import artifact_path, candidate_folder, checkpoint_paths
 from searches.selectors.log import event_frame, events_after, newest_events
 from searches.selectors.progress import progress_fields, progress_frame, seconds_spent
-from searches.selectors.snapshot import candidate_dict, candidate_dicts, in_order, point_row, search_fields, snapshot
+from searches.selectors.snapshot import (
+    candidate_dict,
+    candidate_dicts,
+    in_order,
+    point_row,
+    search_fields,
+    settings_fields,
+    snapshot,
+)
 from searches.selectors.workers import WORKER_GONE_SECONDS, worker_dicts, workers_alive
 
 __all__ = [
@@ -26,6 +34,7 @@ __all__ = [
     "progress_frame",
     "search_fields",
     "seconds_spent",
+    "settings_fields",
     "snapshot",
     "time_left",
     "visible_to",

@@ -5,15 +5,23 @@ A pure function of what is known; an estimate, nothing depends on it.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from searches import comparisons
+from searches.nash.architecture import Shape
 from searches.nash.config import SearchConfig
+from searches.nash.hillclimb import COMPARISON_KINDS
+from searches.nash.references import wide_resnet
 
 GROWTH_LIMITS = (1.0, 2.0)
 
 
 @dataclass(frozen=True)
 class Work:
-    """One training as the estimate sees it. `epoch`: epochs trained so far, `seconds`: wall time they took."""
+    """One training as the estimate sees it.
+
+    `epoch`: epochs trained so far, `seconds`: wall time they took, `threads`: None before its first claim.
+    """
 
     kind: str
     step: int
@@ -22,15 +30,16 @@ class Work:
     epoch: float
     seconds: float
     is_open: bool
+    threads: int | None = None
 
     @property
     def takes_all_cores(self) -> bool:
-        """Neighbours train side by side, one thread each; pretraining and the final training stand alone."""
+        """Neighbours train side by side, one thread each; the other trainings stand alone."""
         return self.kind != "neighbour"
 
     def cost(self, epochs: float, n_train: int, n_validation: int) -> float:
-        """Multiply-accumulates (forward) of so many epochs; the final training sees the validation set too."""
-        return self.n_macs * epochs * (n_train + (n_validation if self.kind == "final" else 0))
+        """Multiply-accumulates (forward) of so many epochs; what comes after the steps sees all images."""
+        return self.n_macs * epochs * (n_train + (n_validation if self.kind not in ("pretrain", "neighbour") else 0))
 
 
 def time_left(
@@ -38,25 +47,31 @@ def time_left(
 ) -> float | None:
     """Seconds until the search ends with `n_workers` workers side by side; None before anything was measured.
 
-    `n_train` images are trained on in a step, `n_validation` more in the final training. Steps to come are
-    taken to be as much larger than the newest step as that one is larger than the one before.
+    `n_train` images are trained on in a step, `n_validation` more in the final training and in comparisons. Steps
+    to come are taken to be as much larger than the newest step as that one is larger than the one before.
     """
     n_workers = max(1, n_workers)
-    seconds_per_mac = _speeds(works, n_train, n_validation, n_workers)
+    n_alone = n_workers if _one_thread_each(works) else 1
+    seconds_per_mac = _speeds(works, n_train, n_validation, n_workers // n_alone)
     if seconds_per_mac is None:
         return None
 
     def seconds(work: Work, epochs: float) -> float:
         return work.cost(epochs, n_train, n_validation) * seconds_per_mac[work.takes_all_cores]
 
-    remaining = [(w, seconds(w, w.epochs - w.epoch)) for w in works if w.is_open]
-    alone = sum(s for w, s in remaining if w.takes_all_cores)
-    side_by_side = makespan((s for w, s in remaining if not w.takes_all_cores), n_workers)
-    to_come = 0.0
-    for stage in _stages_to_come(config, works):
-        times = [seconds(w, w.epochs) for w in stage]
-        to_come += makespan(times, 1 if stage[0].takes_all_cores else n_workers)
-    return alone + side_by_side + to_come
+    open_now = [(w, w.epochs - w.epoch) for w in works if w.is_open]
+    stages = [[pair for pair in open_now if pair[0].takes_all_cores == alone] for alone in (True, False)]
+    stages += [[(w, float(w.epochs)) for w in stage] for stage in _stages_to_come(config, works)]
+    return sum(
+        makespan((seconds(w, epochs) for w, epochs in stage), n_alone if stage[0][0].takes_all_cores else n_workers)
+        for stage in stages
+        if stage
+    )
+
+
+def _one_thread_each(works: Sequence[Work]) -> bool:
+    """Whether what may take all cores has one thread as well: on a GPU, or where there is little work in a batch."""
+    return any(w.threads == 1 for w in works if w.takes_all_cores)
 
 
 def makespan(seconds: Iterable[float], n_workers: int) -> float:
@@ -67,10 +82,10 @@ def makespan(seconds: Iterable[float], n_workers: int) -> float:
     return max(loads)
 
 
-def _speeds(works: Sequence[Work], n_train: int, n_validation: int, n_workers: int) -> dict[bool, float] | None:
+def _speeds(works: Sequence[Work], n_train: int, n_validation: int, gain: int) -> dict[bool, float] | None:
     """Measured seconds per multiply-accumulate, with all cores (True) and with one thread (False).
 
-    Where only one of the two was measured, all cores together are taken to do what as many workers do.
+    Where only one of the two was measured, all cores are taken to be `gain` times as fast.
     """
     measured: dict[bool, float] = {}
     for all_cores in (True, False):
@@ -81,8 +96,8 @@ def _speeds(works: Sequence[Work], n_train: int, n_validation: int, n_workers: i
     if not measured:
         return None
     return {
-        True: measured.get(True, measured.get(False, 0.0) / n_workers),
-        False: measured.get(False, measured.get(True, 0.0) * n_workers),
+        True: measured.get(True, measured.get(False, 0.0) / gain),
+        False: measured.get(False, measured.get(True, 0.0) * gain),
     }
 
 
@@ -96,9 +111,38 @@ def _stages_to_come(config: SearchConfig, works: Sequence[Work]) -> list[list[Wo
     for step in range(newest + 1, config.n_steps + 1):
         size = min(size * growth, config.max_macs)
         stages.append([_unplanned("neighbour", step, size, config.epoch_neigh)] * config.n_neigh)
-    if not any(w.kind == "final" for w in works):
+    if any(w.kind == "final" for w in works):
+        size = next(w.n_macs for w in works if w.kind == "final")
+    else:
         stages.append([_unplanned("final", config.n_steps, size, config.epoch_final)])
-    return stages
+    if not any(w.kind in COMPARISON_KINDS for w in works):
+        stages.append([_unplanned("scratch", 0, macs, epochs) for macs, epochs in _comparisons(config, works, size)])
+    return [stage for stage in stages if stage]
+
+
+def _comparisons(config: SearchConfig, works: Sequence[Work], final_macs: float) -> list[tuple[float, int]]:
+    """(multiply-accumulates, epochs) of each comparison that is asked for, before it is planned.
+
+    A snapshot is taken to be as large as the mean of its step, one of a step to come as the final network.
+    """
+    steps = [_mean([w.n_macs for w in works if _in_step(w, i)]) or final_macs for i in range(1, config.n_steps)]
+    model_0 = next((float(w.n_macs) for w in works if w.kind == "pretrain"), final_macs)
+    sizes = {
+        "snapshots": steps,
+        "scratch": [final_macs],
+        "model_0-final": [model_0],
+        "model_0-total": [model_0],
+        "wrn-16-4": [reference_macs(16, 4, config.input_shape, config.n_classes)],
+        "wrn-28-10": [reference_macs(28, 10, config.input_shape, config.n_classes)],
+    }
+    chosen = comparisons.chosen(config.comparisons)
+    return [pair for c in chosen for pair in zip(sizes[c.name], c.lengths(config), strict=True)]
+
+
+@lru_cache(maxsize=64)
+def reference_macs(depth: int, width: int, input_shape: Shape, n_classes: int) -> float:
+    """Multiply-accumulates of a reference network for one image."""
+    return float(wide_resnet(depth, width, input_shape, n_classes).n_macs)
 
 
 def _in_step(work: Work, step: int) -> bool:

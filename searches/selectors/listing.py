@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from django.db.models import Case, F, FloatField, Q, QuerySet, Sum, When
 from django.utils import timezone
 
+from searches import comparisons
 from searches.models import Candidate, Search
-from searches.nash.hillclimb import ENDED
+from searches.nash.hillclimb import COMPARISON_KINDS, ENDED
 from searches.selectors.workers import workers_alive
 
 LIGHT = ("search_id", "kind", "step", "index", "status", "morphisms", "is_winner", "val_accuracy", "n_parameters")
@@ -69,8 +70,6 @@ def _telling_candidates(searches: Iterable[Search]) -> dict[int, list[Candidate]
 
 
 def _line(search: Search, candidates: list[Candidate], anybody: bool) -> Line:
-    config = search.config
-    steps = config["n_steps"] * config["n_neigh"] * config["epoch_neigh"]
     winners = [c for c in candidates if c.is_winner and c.val_accuracy is not None]
     final = next((c for c in candidates if c.kind == Candidate.Kind.FINAL), None)
     state = "stalled" if search.status == Search.Status.RUNNING and not anybody else search.status
@@ -79,7 +78,7 @@ def _line(search: Search, candidates: list[Candidate], anybody: bool) -> Line:
         state=state,
         words=_words(search, state, candidates, final),
         epochs_done=search.epochs_done,  # type: ignore[attr-defined]  # annotated by listing()
-        epochs_total=config["epoch_pretrain"] + steps + config["epoch_final"],
+        epochs_total=comparisons.total_epochs(search.search_config),
         accuracies=tuple(c.val_accuracy for c in winners if c.val_accuracy is not None),
         n_parameters=winners[-1].n_parameters if winners else None,
         test_accuracy=final.test_accuracy if final else None,
@@ -106,6 +105,8 @@ def _running_words(search: Search, running: list[Candidate]) -> str:
         return "pretraining"
     if first.kind == Candidate.Kind.FINAL:
         return "final training"
+    if first.kind in COMPARISON_KINDS:
+        return f"comparing: {', '.join(c.code for c in running)}"
     codes = [c.code for c in running]
     who = f"child {codes[0]} trains" if len(codes) == 1 else f"children {', '.join(codes[:-1])} and {codes[-1]} train"
     if len(running) == 1 and not first.morphisms:

@@ -12,14 +12,17 @@ from searches.selectors.estimate import Work, time_left
 from searches.selectors.workers import workers_alive
 
 UNDER_WAY = (Search.Status.WAITING, Search.Status.RUNNING)
+STANDS_STILL = ("search_paused", "search_ended", "search_stopped")
+GOES_ON = ("search_resumed", "search_compared")
+"""Kinds of events between which no time is spent: a finished search that is compared begins to count again."""
 
 
 def progress_fields(search: Search) -> dict[str, Any]:
     """epochs_done, seconds_spent and seconds_left (None where nothing is left or nothing was measured yet)."""
-    rows = list(search.candidates.values_list("kind", "step", "n_macs", "epochs", "epoch", "seconds", "status"))
+    columns = ("kind", "step", "n_macs", "epochs", "epoch", "seconds", "status", "threads")
     works = [
-        Work(kind, step, n_macs, epochs, epoch, seconds or 0.0, status not in ENDED)
-        for kind, step, n_macs, epochs, epoch, seconds, status in rows
+        Work(kind, step, n_macs, epochs, epoch, seconds or 0.0, status not in ENDED, threads)
+        for kind, step, n_macs, epochs, epoch, seconds, status, threads in search.candidates.values_list(*columns)
     ]
     left = _seconds_left(search, works) if search.status in UNDER_WAY else None
     return {
@@ -49,20 +52,20 @@ def progress_frame(search: Search) -> dict[str, Any]:
     }
 
 
-def seconds_spent(search: Search, now: datetime | None = None) -> float:
-    """Wall time since the first training began, pauses left out."""
+def seconds_spent(search: Search, *, until: datetime | None = None) -> float:
+    """Wall time since the first training began, to its end, to now or `until`; pauses left out."""
     if search.started is None:
         return 0.0
-    end = search.ended or now or timezone.now()
-    turns = search.events.filter(kind__in=("search_paused", "search_resumed")).order_by("seq")
+    end = until or search.ended or timezone.now()
+    turns = search.events.filter(kind__in=(*STANDS_STILL, *GOES_ON), at__lte=end).order_by("seq")
     return max(0.0, (end - search.started).total_seconds() - _pauses(list(turns), search.started, end))
 
 
 def _pauses(turns: list[Event], started: datetime, end: datetime) -> float:
     seconds, paused_at = 0.0, None
     for event in turns:
-        if event.kind == "search_paused":
-            paused_at = max(event.at, started)
+        if event.kind in STANDS_STILL:
+            paused_at = paused_at or max(event.at, started)
         elif paused_at is not None:
             seconds += max(0.0, (event.at - paused_at).total_seconds())
             paused_at = None

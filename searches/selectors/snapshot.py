@@ -8,10 +8,11 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from searches import comparisons
 from searches.models import Artifact, Candidate, Point, Search
 from searches.nash.morphisms import morphism_from_dict
 from searches.selectors.log import log_line, newest_events
-from searches.selectors.progress import n_validation_images, progress_fields
+from searches.selectors.progress import n_validation_images, progress_fields, seconds_spent
 from searches.selectors.workers import worker_dicts
 
 KIND_ORDER = ("pretrain", "neighbour", "final", "snapshot", "scratch", "reference")
@@ -30,12 +31,11 @@ def snapshot(search: Search) -> dict[str, Any]:
     candidates = in_order(_candidates(search))
     return {
         **search_fields(search),
+        **settings_fields(search),
         **progress_fields(search),
         "seq": search.seq,
         "preset": search.preset,
-        "config": search.config,
         "dataset": _dataset_fields(search),
-        "epochs_total": search.search_config.epoch_budget,
         **result_fields(search, candidates),
         "workers": worker_dicts(),
         "candidates": [candidate_dict(c) for c in candidates],
@@ -57,8 +57,24 @@ def search_fields(search: Search) -> dict[str, Any]:
     }
 
 
+def settings_fields(search: Search) -> dict[str, Any]:
+    """Every setting, those that are younger than the search too, and the epochs that follow from them.
+
+    `comparison_lengths`: epochs of each training of all that a search can be compared with, asked for or not.
+    """
+    config = search.search_config
+    return {
+        "config": config.to_dict(),
+        "epochs_total": comparisons.total_epochs(config),
+        "comparison_lengths": {name: c.lengths(config) for name, c in comparisons.CATALOGUE.items()},
+    }
+
+
 def result_fields(search: Search, candidates: Sequence[Candidate]) -> dict[str, Any]:
-    """Which candidate is best by now, the test accuracy once it was measured, and where to fetch the model."""
+    """Which candidate is best by now, the test accuracy once it was measured, and where to fetch the model.
+
+    `seconds_to_final`: wall time until the final training had ended, whatever was compared after it.
+    """
     winners = [c for c in candidates if c.is_winner]
     finals = [c for c in candidates if c.kind == Candidate.Kind.FINAL and c.status == Candidate.Status.DONE]
     final = finals[0] if finals else None
@@ -67,6 +83,7 @@ def result_fields(search: Search, candidates: Sequence[Candidate]) -> dict[str, 
     return {
         "best": best.pk if best else None,
         "test_accuracy": final.test_accuracy if final else None,
+        "seconds_to_final": round(seconds_spent(search, until=final.ended), 1) if final else None,
         "download": reverse("search_download", args=[search.uuid]) if has_zip else None,
     }
 

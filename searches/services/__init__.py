@@ -1,6 +1,7 @@
 """Every change of state. Each function is one guarded transaction, says so in the event log, and returns the
 candidates that are to be sent to the queue after commit; none of them sends."""
 
+from searches.services.comparing import compare
 from searches.services.control import (
     VERBS,
     Refused,
@@ -42,6 +43,7 @@ __all__ = [
     "allows",
     "beat",
     "claim",
+    "compare",
     "create_search",
     "end_candidate",
     "finish",

@@ -1,4 +1,4 @@
-"""What may be done to a search, and doing it: pause, resume, stop.
+"""What may be done to a search, and doing it: pause, resume, stop; comparing is in comparing.py.
 
 One table of verbs and states; one function refuses by it, with words that say what is possible.
 """
@@ -23,8 +23,11 @@ VERBS: dict[str, tuple[Search.Status, ...]] = {
     "pause": (Status.WAITING, Status.RUNNING),
     "resume": (Status.PAUSED,),
     "stop": (Status.WAITING, Status.RUNNING, Status.PAUSED),
+    "compare": (Status.FINISHED,),
 }
-PARTICIPLES = {"train": "trained", "pause": "paused", "resume": "resumed", "stop": "stopped"}
+PARTICIPLES = {
+    "train": "trained", "pause": "paused", "resume": "resumed", "stop": "stopped", "compare": "compared",
+}  # fmt: skip
 STATES = {
     Status.WAITING: "is waiting",
     Status.RUNNING: "is running",
@@ -50,9 +53,10 @@ def refuse_unless_allowed(verb: str, search: Search, by: By) -> None:
         owner = search.owner.get_username() if search.owner else "nobody"
         raise Refused(f"“{search.name}” belongs to {owner}: only its owner and staff can {verb} it.")
     if not allows(verb, search.status):
-        states = " or ".join(STATES[s].removeprefix("is ") for s in VERBS[verb])
+        first, *others = (STATES[s] for s in VERBS[verb])
+        states = " or ".join([first, *(state.removeprefix("is ") for state in others)])
         raise Refused(
-            f"“{search.name}” {STATES[Status(search.status)]}: only a search that is {states} "
+            f"“{search.name}” {STATES[Status(search.status)]}: only a search that {states} "
             f"can be {PARTICIPLES[verb]}."
         )
 
@@ -65,11 +69,11 @@ def pause(search: Search, by: By) -> None:
     with transaction.atomic():
         locked = _locked("pause", search, by)
         changed = _let_go(locked, Candidate.Status.PENDING, [Candidate.Status.RUNNING])
-        _become(locked, Status.PAUSED, f"paused{_by(by)}")
+        _become(locked, Status.PAUSED, f"paused{by_words(by)}")
         append(
             locked,
             "search_paused",
-            f"Paused{_by(by)}; what was trained so far is kept",
+            f"Paused{by_words(by)}; what was trained so far is kept",
             search_part={**search_fields(locked), **progress_fields(locked)},
             candidates=changed,
         )
@@ -83,24 +87,30 @@ def resume(search: Search, by: By) -> list[int]:
         append(
             locked,
             "search_resumed",
-            f"Resumed{_by(by)}",
+            f"Resumed{by_words(by)}",
             search_part={**search_fields(locked), **progress_fields(locked)},
         )
         return pending_ids(locked)
 
 
 def stop(search: Search, by: By) -> None:
-    """End the search for good; what was trained so far stays. Raises Refused."""
+    """End the search for good; what was trained so far stays. Raises Refused.
+
+    Where its final model is there already, only comparisons are left to stop: the search is then finished.
+    """
     with transaction.atomic():
         locked = _locked("stop", search, by)
         open_states = [Candidate.Status.PENDING, Candidate.Status.RUNNING]
         changed = _let_go(locked, Candidate.Status.CANCELLED, open_states)
         Search.objects.filter(pk=locked.pk).update(ended=Now())
-        _become(locked, Status.STOPPED, f"stopped{_by(by)}")
+        finals = locked.candidates.filter(kind=Candidate.Kind.FINAL, step=locked.config["n_steps"])
+        is_over = finals.filter(status=Candidate.Status.DONE).exists()
+        _become(locked, Status.FINISHED if is_over else Status.STOPPED, "" if is_over else f"stopped{by_words(by)}")
+        kept = "the search itself has finished" if is_over else "what was trained so far stays"
         append(
             locked,
             "search_stopped",
-            f"Stopped{_by(by)}; what was trained so far stays",
+            f"{'Comparisons stopped' if is_over else 'Stopped'}{by_words(by)}; {kept}",
             level=Event.Level.WARNING,
             search_part={**search_fields(locked), **progress_fields(locked)},
             candidates=changed,
@@ -133,5 +143,6 @@ def _let_go(search: Search, status: Candidate.Status, of: list[Candidate.Status]
     return [candidate_state(candidate_of(search, pk)) for pk in ids]
 
 
-def _by(by: By) -> str:
+def by_words(by: By) -> str:
+    """" by ada", as it stands at the end of a sentence."""
     return f" by {by if isinstance(by, str) else by.get_username()}"

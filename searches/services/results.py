@@ -15,12 +15,13 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from searches.models import Artifact, Candidate, Event, Search
-from searches.nash.hillclimb import ENDED, Job, Outcome, has_failed, plan, winner
+from searches.nash.hillclimb import COMPARISON_KINDS, Job, Outcome, has_failed, plan, winner
 from searches.selectors import progress_fields, search_fields
 from searches.selectors.snapshot import candidate_state, in_order, result_fields
 from searches.services import sentences
 from searches.services.control import pending_ids
 from searches.services.events import append, candidate_of, lock_search
+from searches.services.history import read_history, rows_ended
 from searches.services.launch import create_candidates
 from searches.services.leases import MAX_FAILURES, Lease, LeaseLost, failures_after_death, give_back, mine
 
@@ -142,7 +143,7 @@ def end(
         following = _next(search_id, candidate_id, columns["status"], columns.get("val_accuracy"))
         with transaction.atomic():
             search = lock_search(search_id)
-            if following.history != _others_ended(search, candidate_id):
+            if following.history != rows_ended(search, without=candidate_id):
                 continue
             closed = {**columns, "lease_expires": None, "ended": Now()}
             if not rows.filter(pk=candidate_id).update(**closed):
@@ -155,31 +156,19 @@ def end(
             return _move_on(search, following)
 
 
-def _others_ended(search: Search, candidate_id: int) -> frozenset[tuple[int, str]]:
-    ended = search.candidates.filter(status__in=ENDED).exclude(pk=candidate_id)
-    return frozenset(ended.values_list("pk", "status"))
-
-
 def _next(search_id: int, candidate_id: int, status: str, val_accuracy: float | None) -> _Next:
     """Algorithm 1 asked with the history as it is in the rows now, and this outcome."""
     search = Search.objects.get(pk=search_id)
-    rows = {c.pk: c for c in search.candidates.defer("correct")}
-    keys = {pk: row.key for pk, row in rows.items()}
-
-    def key_of(pk: int | None) -> tuple[str, int, int] | None:
-        return None if pk is None else keys[pk]
-
-    ended = [row for pk, row in rows.items() if row.status in ENDED and pk != candidate_id]
-    ending = rows[candidate_id]
-    history = [row.outcome(key_of(row.parent_id)) for row in ended]
-    history.append(Outcome(ending.job(key_of(ending.parent_id)), status, val_accuracy))
+    known = read_history(search, without=candidate_id)
+    ending = search.candidates.defer("correct").get(pk=candidate_id)
+    history = [*known.outcomes, Outcome(ending.job(known.key_of(ending.parent_id)), status, val_accuracy)]
     config = search.search_config
     jobs = plan(config, history)
     in_step = ending.kind in (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
     is_open = any((job.kind, job.step) == (ending.kind, ending.step) for job in jobs)
     decided = ending.step if in_step and not is_open else None
     return _Next(
-        history=frozenset((row.pk, row.status) for row in ended),
+        history=known.seen,
         jobs=jobs,
         decided=decided,
         winner=winner(history, ending.step) if decided is not None else None,
@@ -196,14 +185,22 @@ def _crown(search: Search, outcome: Outcome) -> None:
 def _say_ended(search: Search, candidate: Candidate) -> None:
     done = candidate.status == Candidate.Status.DONE
     is_first_best = candidate.kind == Candidate.Kind.PRETRAIN and candidate.is_winner
+    search_part = {**progress_fields(search), **({"best": candidate.pk} if is_first_best else {})}
+    if done and candidate.kind == Candidate.Kind.FINAL:
+        search_part |= result_fields(search, [candidate])  # the model is there, whatever is compared after it
     append(
         search,
         "candidate_ended",
-        sentences.ended(candidate),
+        sentences.ended(candidate, looks=_looks(search)),
         level=Event.Level.INFO if done else Event.Level.WARNING,
-        search_part={**progress_fields(search), **({"best": candidate.pk} if is_first_best else {})},
+        search_part=search_part,
         candidates=[candidate_state(candidate)],
     )
+
+
+def _looks(search: Search) -> int:
+    """How often the test set was looked at in this search: once for each final and each comparison."""
+    return search.candidates.exclude(test_accuracy=None).count()
 
 
 def _say_decided(search: Search, step: int) -> None:
@@ -241,12 +238,9 @@ def _open(search: Search, jobs: Sequence[Job]) -> list[int]:
     made = create_candidates(search, list(jobs))
     if not made:
         return []
-    first = made[0]
-    if first.kind == Candidate.Kind.FINAL:
-        words = f"The final training is planned: {first.epochs} epochs on training and validation set"
-    else:
-        words = f"Step {first.step} planned: {len(made)} neighbours, {first.epochs} epochs each"
-    append(search, "step_planned", words, candidates=[candidate_of(search, c.pk) for c in in_order(made)])
+    made = in_order(made)
+    kind = "comparisons_planned" if made[0].kind in COMPARISON_KINDS else "step_planned"
+    append(search, kind, sentences.planned(made), candidates=[candidate_of(search, c.pk) for c in made])
     return pending_ids(search)
 
 

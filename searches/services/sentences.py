@@ -1,6 +1,9 @@
 """What the log says, in the paper's words."""
 
+from collections.abc import Sequence
+
 from searches.models import Candidate
+from searches.nash.hillclimb import COMPARISON_KINDS
 
 MINUTE, HOUR = 60, 3600
 MANTISSAS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -13,11 +16,13 @@ ENDS = {
 
 
 def subject(candidate: Candidate) -> str:
-    """Child 2.1, The parent trained again, model_0, The final training."""
+    """Child 2.1, The parent trained again, model_0, The final training, Comparison “from scratch”."""
     if candidate.kind == Candidate.Kind.PRETRAIN:
         return "model_0"
     if candidate.kind == Candidate.Kind.FINAL:
         return "The final training"
+    if candidate.kind in COMPARISON_KINDS:
+        return f"Comparison “{candidate.code}”"
     if candidate.kind == Candidate.Kind.NEIGHBOUR and not candidate.morphisms:
         return f"The parent, trained again as {candidate.code},"
     return f"Child {candidate.code}"
@@ -30,13 +35,29 @@ def began(candidate: Candidate) -> str:
     return f"{subject(candidate)} began" + (f": {words}" if words else "")
 
 
-def ended(candidate: Candidate) -> str:
-    """Child 2.1 ended: 78.70 %, 32 s; or how else it ended, and why."""
+def planned(candidates: Sequence[Candidate]) -> str:
+    """What comes next: a step, the final training, the comparisons; `candidates` are the rows just made for it."""
+    first = candidates[0]
+    if first.kind == Candidate.Kind.FINAL:
+        return f"The final training is planned: {first.epochs} epochs on training and validation set"
+    if first.kind in COMPARISON_KINDS:
+        names = ", ".join(f"“{c.code}”" for c in candidates)
+        return f"Comparisons planned: {names}; {sum(c.epochs for c in candidates):,} epochs"
+    return f"Step {first.step} planned: {len(candidates)} neighbours, {first.epochs} epochs each"
+
+
+def ended(candidate: Candidate, *, looks: int = 0) -> str:
+    """Child 2.1 ended: 78.70 %, 32 s; or how else it ended, and why.
+
+    `looks`: how often the test set was looked at by now; each look is said.
+    """
     if candidate.status != Candidate.Status.DONE:
         return f"{subject(candidate)} {ENDS[Candidate.Status(candidate.status)]}: {candidate.reason}"
     parts = [duration(candidate.seconds or 0.0)]
     if candidate.test_accuracy is not None:
-        parts.insert(0, f"{per_cent(1 - candidate.test_accuracy)} test error")
+        n_test = candidate.search.dataset.n_test
+        look = f"look {looks} at the test set, {n_test:,} images"
+        parts.insert(0, f"{per_cent(1 - candidate.test_accuracy)} test error ({look})")
     elif candidate.val_accuracy is not None:
         parts.insert(0, per_cent(candidate.val_accuracy))
     return f"{subject(candidate)} ended: {', '.join(parts)}"

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
+from searches.comparisons import CATALOGUE
 from searches.diagrams import architecture_svg, changes, lineage_svg
 from searches.nash.architecture import Architecture
 from searches.selectors import may_change, snapshot, visible_to, workers_alive
@@ -36,6 +37,7 @@ def search_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "tree_width": TREE_WIDTH,
         "network_width": NETWORK_WIDTH,
         "may_change": may_change(request.user, search),
+        "comparison_choices": [{"comparison": comparison} for comparison in CATALOGUE.values()],
     }
     return render(request, "searches/search.html", context)
 

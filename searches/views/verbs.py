@@ -1,4 +1,4 @@
-"""Pause, resume, stop: what was refused is said on the search's page."""
+"""Pause, resume, stop, compare: what was refused is said on the search's page."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -26,6 +26,12 @@ def search_resume(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 def search_stop(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return _do(services.stop, request, uuid)
+
+
+@require_POST
+def search_compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    names = request.POST.getlist("comparisons")
+    return _do(lambda search, by: services.compare(search, names, by), request, uuid)
 
 
 def _do(verb: Callable[..., list[int] | None], request: HttpRequest, uuid: UUID) -> HttpResponse:

@@ -6,7 +6,7 @@ import { Curves } from "./curves.js";
 import { Network } from "./drawing.js";
 import { count, duration, percent, plusMinus, scientific, short } from "./format.js";
 import { goLive, openStore } from "./page.js";
-import { isParentSlot } from "./state.js";
+import { isComparison, isParentSlot, isTested } from "./state.js";
 
 const store = openStore();
 store.choose(byId("search").dataset.candidate);
@@ -52,6 +52,7 @@ const ended = (candidate) => {
 function what(candidate) {
   if (candidate.kind === "pretrain") return "pretraining";
   if (candidate.kind === "final") return "final training, on training + validation set";
+  if (isComparison(candidate)) return "comparison, on training + validation set";
   return isParentSlot(candidate) ? `step ${candidate.step}, the parent trained again` : `step ${candidate.step}, child ${candidate.index}`;
 }
 
@@ -59,7 +60,7 @@ function figures(candidate) {
   const parent = store.parentOf(candidate);
   const n = store.search.dataset.n_validation;
   const known = candidate.val_accuracy !== null;
-  const final = candidate.kind === "final";
+  const final = isTested(candidate);
   const gap = known && parent?.val_accuracy != null ? candidate.val_accuracy - parent.val_accuracy : null;
   const value = final ? candidate.test_accuracy : candidate.val_accuracy;
   const accuracy = value === null ? "–" : [percent(value), h("span", { class: "pm" }, ` ± ${(100 * plusMinus(value, final ? store.search.dataset.n_test : n)).toFixed(2)}`)];
@@ -79,8 +80,7 @@ const figure = (label, value, hint) => h("div", null, h("dt", null, label), h("d
 function record(candidate) {
   const { seal } = candidate;
   const pairs = [
-    ["Seal, float32", sealValue(seal, seal?.float32, seal?.tolerance32, seal?.n_images32)],
-    ["Seal, float64", sealValue(seal, seal?.float64, seal?.tolerance64, seal?.n_images64)],
+    ...sealPairs(candidate, seal),
     ["Images/s", candidate.images_per_second === null ? "–" : count(candidate.images_per_second)],
     ["FLOP/s achieved", candidate.flops_per_second === null ? "–" : `${short(candidate.flops_per_second)}FLOP/s`],
     ["Peak memory", candidate.peak_memory_bytes === null ? "–" : `${count(candidate.peak_memory_bytes / 1e6)}\u202fMB`],
@@ -91,6 +91,16 @@ function record(candidate) {
     ["Digest", h("code", null, candidate.digest)],
   ];
   setChildren(byId("record-pairs"), pairs.map(([term, value]) => h("div", null, h("dt", null, term), h("dd", { class: "num" }, value))));
+}
+
+/** Only a child has a seal, and only where network morphisms made it. */
+function sealPairs(candidate, seal) {
+  if (candidate.kind !== "neighbour") return [];
+  if (!store.search.config.network_morphism) return [["Seal", "does not apply (no network morphism)"]];
+  return [
+    ["Seal, float32", sealValue(seal, seal?.float32, seal?.tolerance32, seal?.n_images32)],
+    ["Seal, float64", sealValue(seal, seal?.float64, seal?.tolerance64, seal?.n_images64)],
+  ];
 }
 
 function sealValue(seal, value, limit, images) {

@@ -3,7 +3,8 @@
 
 import { byId } from "./dom.js";
 
-export function confirmForms() {
+/** Where the final model is there already, a form may say something else (data-confirm-over). */
+export function confirmForms(store) {
   const dialog = byId("confirm");
   if (!dialog) return; // somebody else's search: no buttons
   let form = null;
@@ -11,8 +12,9 @@ export function confirmForms() {
     each.addEventListener("submit", (event) => {
       event.preventDefault();
       form = each;
-      byId("confirm-title").textContent = each.dataset.title;
-      byId("confirm-words").textContent = each.dataset.confirm;
+      const over = store.final?.status === "done";
+      byId("confirm-title").textContent = (over && each.dataset.titleOver) || each.dataset.title;
+      byId("confirm-words").textContent = (over && each.dataset.confirmOver) || each.dataset.confirm;
       byId("confirm-yes").textContent = each.dataset.yes;
       byId("confirm-yes").className = `btn ${each.dataset.danger ? "btn-danger" : "btn-primary"}`;
       dialog.showModal();

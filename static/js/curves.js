@@ -5,7 +5,7 @@ import { byId, h, icon, oncePerFrame, onThemeChange, replaceKeepingFocus, segmen
 import { CONFIG, axis, baseLayout, palette, percentRange } from "./figure.js";
 import { percent } from "./format.js";
 import { MARGIN, annotations, openEnds } from "./labels.js";
-import { SERIES, curve, parentSample, rateAt, rateSample, sample, seriesNumber } from "./series.js";
+import { SERIES, constantRate, curve, parentSample, rateAt, rateSample, sample, seriesNumber } from "./series.js";
 import { isParentSlot } from "./state.js";
 
 const MOST_KEYS = 16;
@@ -54,14 +54,20 @@ export class Curves {
   #view() {
     const store = this.#store;
     const row = store.row(store.step);
+    const places = row.map((candidate) => store.place(candidate));
+    const epochs = Math.max(1, ...row.map((candidate) => candidate.epochs));
     const quantity = store.step > store.nSteps ? "loss" : this.#quantity; // the final training has no validation set
     const parent = row[0]?.kind === "neighbour" ? store.parentOf(row[0]) : null;
     const view = {
       row,
+      places,
       quantity,
+      epochs,
+      rate: row.every((candidate) => candidate.epochs === epochs), // cycles of different lengths have no common rate to draw
+      constant: constantRate(row[0]?.kind, store.search.config),
       parent: parent?.val_accuracy == null ? null : parent,
       curves: row.map((candidate) => curve(store, candidate, quantity)),
-      numbers: row.map((candidate) => seriesNumber(candidate, store.chosen)),
+      numbers: row.map((candidate, i) => seriesNumber(candidate, places[i], store.chosen)),
       off: this.#off,
       wide: this.#plot.clientWidth >= 560,
       images: store.search.dataset.n_train,
@@ -88,32 +94,31 @@ export class Curves {
     this.#keys(view);
   }
 
-  #rate({ row }, colour) {
+  #rate({ epochs, constant, rate }, colour) {
     const { config } = this.#store.search;
-    const epochs = row[0]?.epochs ?? 1;
     const shares = Array.from({ length: 81 }, (_, i) => i / 80);
     return {
-      x: shares.map((share) => share * epochs), y: shares.map((share) => rateAt(share, config)),
+      x: shares.map((share) => share * epochs), y: shares.map((share) => constant ?? rateAt(share, config)),
       mode: "lines", fill: "tozeroy", fillcolor: colour["lr-fill"], line: { color: colour["lr-line"], width: 1.25 },
-      hoverinfo: "skip", visible: !this.#off.has("rate"),
+      hoverinfo: "skip", visible: rate && !this.#off.has("rate"),
     };
   }
 
-  #parentLine({ row, parent, quantity }, colour) {
+  #parentLine({ epochs, parent, quantity }, colour) {
     const shown = parent !== null && quantity === "accuracy";
     const y = shown ? 100 * parent.val_accuracy : null;
     return {
-      x: [0, row[0]?.epochs ?? 1], y: [y, y], yaxis: "y2", mode: "lines", hoverinfo: "skip",
+      x: [0, epochs], y: [y, y], yaxis: "y2", mode: "lines", hoverinfo: "skip",
       line: { color: colour["ink-2"], width: 1.5, dash: "6px,5px" }, visible: shown && !this.#off.has("parent"),
     };
   }
 
-  #trace(candidate, { curves, numbers, quantity }, i, colour) {
+  #trace(candidate, { curves, numbers, places, quantity }, i, colour) {
     const { x, y } = curves[i];
     const { token, dash, symbol } = SERIES[numbers[i] - 1];
     const on = this.#store.isPicked && candidate.id === this.#store.chosen.id;
     return {
-      x, y, yaxis: "y2", hoverinfo: "none", name: candidate.code, meta: candidate.id, visible: !this.#off.has(candidate.index),
+      x, y, yaxis: "y2", hoverinfo: "none", name: candidate.code, meta: candidate.id, visible: !this.#off.has(places[i]),
       opacity: this.#alone && !on ? 0.35 : 1,
       mode: quantity === "loss" || x.length > 120 ? "lines" : "lines+markers",
       line: { color: colour[token], width: on ? 3.5 : 2, dash },
@@ -122,8 +127,8 @@ export class Curves {
   }
 
   #layout(view, colour) {
-    const epochs = view.row[0]?.epochs ?? 1;
-    const { lambda_start: start } = this.#store.search.config;
+    const { epochs } = view;
+    const start = view.constant ?? this.#store.search.config.lambda_start;
     return {
       ...baseLayout(colour),
       uirevision: view.name,
@@ -134,7 +139,7 @@ export class Curves {
       },
       yaxis: {
         ...axis(colour), side: "right", range: [0, start * 1.04], showgrid: false, fixedrange: true,
-        tickmode: "array", tickvals: [0, start / 2, start], visible: !this.#off.has("rate"),
+        tickmode: "array", tickvals: [0, start / 2, start], visible: view.rate && !this.#off.has("rate"),
       },
       yaxis2: { ...axis(colour), overlaying: "y", side: "left", range: view.range, nticks: 6, showgrid: true },
       annotations: annotations(view, colour),
@@ -176,9 +181,9 @@ export class Curves {
   #say({ row, quantity }) {
     const { step, nSteps } = this.#store;
     const final = step > nSteps;
-    const title = step === 0 ? "Learning curve, pretraining" : final ? "Learning curve, final training" : `Learning curves, step ${step}`;
+    const title = this.#title();
     setText(byId("curves-h"), title);
-    setText(byId("curves-sub"), SUBTITLES[final ? "final" : step === 0 ? "pretrain" : "neighbour"]);
+    setText(byId("curves-sub"), this.#subtitle());
     const tools = segmented("Value", [["accuracy", "Accuracy"], ["loss", "Loss"]], quantity, (value) => {
       this.#quantity = value;
       this.#draw();
@@ -188,14 +193,31 @@ export class Curves {
     this.#plot.setAttribute("aria-label", `${title}: ${row.map((c) => `${c.code} ${percent(c.val_accuracy)}`).join(", ")}`);
   }
 
-  #keys({ row, curves, numbers, parent, quantity }) {
+  #title() {
+    const { step, nSteps, comparisonRow } = this.#store;
+    if (step === 0) return "Learning curve, pretraining";
+    if (step === comparisonRow) return "Learning curves, comparisons";
+    return step > nSteps ? "Learning curve, final training" : `Learning curves, step ${step}`;
+  }
+
+  #subtitle() {
+    const { step, nSteps, comparisonRow, search } = this.#store;
+    if (step === 0) return "model_0 from scratch: one cosine from lambda_start to lambda_end.";
+    if (step === comparisonRow) return "On training + validation set together, each with a cosine of its own length: there is only the loss to show.";
+    if (step > nSteps) return "On training + validation set together: there is no validation accuracy to show, only the loss.";
+    const { network_morphism: morphism, neighbour_rate: rate } = search.config;
+    const begins = morphism ? "Each child starts at its parent’s accuracy" : "New and modified layers of a child begin afresh, the others as its parent’s";
+    return `${begins}; ${rate === null ? "it is judged when the rate has annealed." : `the rate stays at ${rate}.`}`;
+  }
+
+  #keys({ row, curves, numbers, places, rate, parent, quantity }) {
     const keys = row.flatMap((candidate, i) => {
       if (row.length > MOST_KEYS && !this.#isNamed(candidate)) return [];
       const words = `${candidate.code}${isParentSlot(candidate) ? " parent" : ""}${candidate.status === "pending" ? ", waits" : ""}`;
-      return this.#key(candidate.index, sample(numbers[i]), words, curves[i].x.length === 0);
+      return this.#key(places[i], sample(numbers[i]), words, curves[i].x.length === 0);
     });
     if (parent && quantity === "accuracy") keys.push(this.#key("parent", parentSample(), `parent ${parent.code}, ${percent(parent.val_accuracy)}`, false));
-    keys.push(this.#key("rate", rateSample(), "learning rate", false));
+    if (rate) keys.push(this.#key("rate", rateSample(), "learning rate", false));
     replaceKeepingFocus(byId("curves-keys"), ...keys);
   }
 
@@ -234,25 +256,19 @@ export class Curves {
 }
 
 /** What changes more than the points of curves that are there. */
-const STRUCTURAL = new Set(["step_planned", "candidate_started", "candidate_ended", "candidate_released", "step_decided", "search_ended", "search_stopped", "search_paused"]);
-
-const SUBTITLES = {
-  pretrain: "model_0 from scratch: one cosine from lambda_start to lambda_end.",
-  neighbour: "Each child starts at its parent’s accuracy; it is judged when the rate has annealed.",
-  final: "On training + validation set together: there is no validation accuracy to show, only the loss.",
-};
+const STRUCTURAL = new Set(["step_planned", "candidate_started", "candidate_ended", "candidate_released", "step_decided", "search_ended", "search_stopped", "search_paused", "comparisons_planned", "search_compared"]);
 
 /** A ring at the newest point of each candidate that trains. */
-function rings({ row, curves, numbers, off }, colour) {
-  const ends = openEnds(row.map((candidate, i) => ({ candidate, number: numbers[i], ...curves[i] })).filter((c) => !off.has(c.candidate.index)));
+function rings({ row, curves, numbers, places, off }, colour) {
+  const ends = openEnds(row.map((candidate, i) => ({ candidate, number: numbers[i], ...curves[i] })).filter((_, i) => !off.has(places[i])));
   return {
     x: ends.map((end) => end.x.at(-1)), y: ends.map((end) => end.y.at(-1)), yaxis: "y2", mode: "markers", hoverinfo: "skip",
     marker: { symbol: "circle-open", size: 15, line: { width: 1.5 }, color: ends.map((end) => colour[SERIES[end.number - 1].token]) },
   };
 }
 
-function rangeOf({ row, curves, off, parent, quantity }) {
-  const values = curves.filter((_, i) => !off.has(row[i].index)).flatMap((c) => c.y);
+function rangeOf({ places, curves, off, parent, quantity }) {
+  const values = curves.filter((_, i) => !off.has(places[i])).flatMap((c) => c.y);
   if (quantity === "loss") return [0, values.length ? 1.05 * Math.max(...values) : 1];
   return percentRange(parent ? [...values, 100 * parent.val_accuracy] : values);
 }

@@ -2,7 +2,7 @@
 
 import { byId, h, icon, setChildren, setText } from "./dom.js";
 import { count, percent, short } from "./format.js";
-import { isParentSlot } from "./state.js";
+import { isComparison, isParentSlot, isTested } from "./state.js";
 import { drawing } from "./svg-source.js";
 import { STATUS_WORDS, morphismWords } from "./words.js";
 
@@ -33,7 +33,7 @@ export class Network {
     const { chosen } = this.#store;
     if (!chosen) return;
     const parent = this.#store.parentOf(chosen);
-    setText(byId("network-h"), chosen.kind === "final" ? "The final network" : `Network ${chosen.code}`);
+    setText(byId("network-h"), chosen.kind === "final" ? "The final network" : `Network ${isComparison(chosen) ? `“${chosen.code}”` : chosen.code}`);
     setText(byId("network-sub"), `${count(chosen.n_parameters)} parameters · ${short(chosen.n_macs)} MACs · ${this.#standing(chosen)}`);
     const link = byId("network-open");
     if (link) {
@@ -46,7 +46,8 @@ export class Network {
 
   #standing(candidate) {
     const store = this.#store;
-    if (candidate.kind === "final") return "trained on training + validation set";
+    if (candidate.test_accuracy !== null) return `${percent(1 - candidate.test_accuracy)} test error`;
+    if (isTested(candidate)) return candidate.status === "running" ? "trains on training + validation set" : STATUS_WORDS[candidate.status];
     if (candidate.id === store.leaderOf(store.rowOf(candidate))?.id) return candidate.step ? `leads step ${candidate.step}` : "pretrained";
     if (candidate.winner) return candidate.step ? `won step ${candidate.step}` : percent(candidate.val_accuracy);
     return candidate.val_accuracy === null ? STATUS_WORDS[candidate.status] : percent(candidate.val_accuracy);

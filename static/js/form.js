@@ -1,7 +1,7 @@
 // The launch form: a preset fills the fields, the epoch budget adds up while somebody types.
 
 import { byId, h, setText } from "./dom.js";
-import { count } from "./format.js";
+import { count, plural } from "./format.js";
 
 const form = byId("launch");
 const field = (name) => form.elements.namedItem(name);
@@ -17,28 +17,51 @@ function number(name) {
 function add() {
   const [pre, steps, neigh, each, final] = ["epoch_pretrain", "n_steps", "n_neigh", "epoch_neigh", "epoch_final"].map(number);
   const product = steps === null || neigh === null || each === null ? null : steps * neigh * each;
-  const total = pre === null || product === null || final === null ? null : pre + product + final;
+  const search = pre === null || product === null || final === null ? null : pre + product + final;
+  const costs = search === null ? null : comparisonCosts({ pre, steps, each, final, search });
+  const ticked = [...form.querySelectorAll("input[name=comparisons]:checked")].map((box) => box.value);
+  const compared = costs === null ? null : ticked.reduce((sum, name) => sum + costs[name].epochs, 0);
+  const trainings = costs === null ? 0 : ticked.reduce((sum, name) => sum + costs[name].trainings, 0);
+  const total = search === null ? null : search + compared;
   const shown = (value) => (value === null ? "–" : count(value));
   for (const element of document.querySelectorAll("[data-epochs]")) setText(element, shown(total));
+  for (const element of form.querySelectorAll("[data-epochs-of]")) setText(element, costs === null ? "–" : plural(costs[element.dataset.epochsOf].epochs, "epoch"));
+  byId("cost-comparisons").hidden = ticked.length === 0;
   const sums = {
     pre: shown(pre),
     steps: shown(product),
     final: shown(final),
     product: product === null ? "n_steps × n_neigh × epoch_neigh" : `${count(steps)} × ${count(neigh)} × ${count(each)}`,
-    trainings: product === null ? "–" : count(2 + steps * neigh),
+    comparisons: shown(compared),
+    compared: plural(trainings, "training"),
+    trainings: product === null ? "–" : count(2 + steps * neigh + trainings),
   };
   for (const [name, text] of Object.entries(sums)) setText(form.querySelector(`[data-sum="${name}"]`), text);
-  if (total !== null) bar(pre, steps, neigh * each, final);
+  if (total !== null) bar(pre, steps, neigh * each, final, compared);
 }
 
-function bar(pre, steps, stepEpochs, final) {
+/** What each comparison costs, as searches/comparisons.py has it. */
+function comparisonCosts({ pre, steps, each, final, search }) {
+  const one = (epochs) => ({ epochs, trainings: 1 });
+  return {
+    snapshots: { epochs: (steps - 1) * final, trainings: steps - 1 },
+    scratch: one(pre + steps * each + final),
+    "model_0-final": one(final),
+    "model_0-total": one(search),
+    "wrn-16-4": one(search),
+    "wrn-28-10": one(search),
+  };
+}
+
+function bar(pre, steps, stepEpochs, final, compared) {
   const cell = (part, epochs) => {
     const element = h("span", { class: `part-${part}` });
     element.style.flexGrow = epochs;
     return element;
   };
   const middle = steps > 60 ? [cell("step", steps * stepEpochs)] : Array.from({ length: steps }, () => cell("step", stepEpochs));
-  byId("cost-bar").replaceChildren(cell("pre", pre), ...middle, cell("final", final));
+  const last = compared > 0 ? [cell("comparison", compared)] : [];
+  byId("cost-bar").replaceChildren(cell("pre", pre), ...middle, cell("final", final), ...last);
 }
 
 // ------------------------------------------------------------------ presets and data sets

@@ -11,13 +11,13 @@ export class Header {
   #store;
   #heartbeat;
   #since = null;
+  #compared = null; // what the budget bar was built for
   #show = oncePerFrame(() => this.#draw());
 
   constructor(store, heartbeat) {
     this.#store = store;
     this.#heartbeat = heartbeat;
     store.listen(() => this.#show());
-    this.#budget();
     this.#draw();
   }
 
@@ -36,6 +36,7 @@ export class Header {
   #draw() {
     this.#state();
     this.#connection();
+    this.#budget();
     this.#fill();
     this.#figures();
     this.#controls();
@@ -63,7 +64,10 @@ export class Header {
 
   /** One cell for each training, as wide as its epochs; a step is one cell where they would be too thin to see. */
   #budget() {
-    const { config } = this.#store.search;
+    const { config, comparison_lengths: lengths } = this.#store.search;
+    const compared = config.comparisons.flatMap((name) => lengths[name]);
+    if (this.#compared === compared.join()) return;
+    this.#compared = compared.join();
     const many = config.n_steps * config.n_neigh > 96;
     const step = (i) => ({
       row: i,
@@ -77,8 +81,13 @@ export class Header {
       ...Array.from({ length: config.n_steps }, (_, i) => step(i + 1)),
       { row: config.n_steps + 1, name: "Final training", narrow: "Final", epochs: config.epoch_final, cells: 1 },
     ];
+    if (compared.length) groups.push({ row: this.#store.comparisonRow, name: "Comparisons", narrow: "Comp.", epochs: sum(compared), cells: compared.length, widths: compared });
     const elements = groups.map((group) => {
-      const cells = Array.from({ length: group.cells }, () => h("span", { class: "cell" }, h("span", { class: "cell-fill" })));
+      const cells = Array.from({ length: group.cells }, (_, i) => {
+        const cell = h("span", { class: "cell" }, h("span", { class: "cell-fill" }));
+        if (group.widths) cell.style.flexGrow = group.widths[i];
+        return cell;
+      });
       const element = h(
         "li",
         { class: "budget-group", "data-row": group.row },
@@ -93,14 +102,14 @@ export class Header {
   }
 
   #fill() {
-    const { search, openRow } = this.#store;
+    const { search, rowNow } = this.#store;
     for (const group of byId("budget").children) {
       const row = Number(group.dataset.row);
       const candidates = this.#store.row(row);
       const cells = [...group.querySelectorAll(".cell-fill")];
       const share = (c) => (hasEnded(c) ? 1 : Math.min(1, c.epoch / c.epochs));
-      const shares = cells.length === 1 ? [this.#meanShare(candidates, row, share)] : candidates.map(share);
-      group.toggleAttribute("data-now", row === openRow && !ENDED.has(search.status));
+      const shares = cells.length === 1 && row <= this.#store.nSteps ? [this.#meanShare(candidates, row, share)] : candidates.map(share);
+      group.toggleAttribute("data-now", row === rowNow && !ENDED.has(search.status));
       cells.forEach((cell, i) => cell.style.setProperty("transform", `scaleX(${(shares[i] ?? 0).toFixed(3)})`));
     }
     const bar = byId("budget-bar");
@@ -111,7 +120,7 @@ export class Header {
   }
 
   #meanShare(candidates, row, share) {
-    const slots = row === 0 || row > this.#store.nSteps ? 1 : this.#store.search.config.n_neigh;
+    const slots = row === 0 ? 1 : this.#store.search.config.n_neigh;
     return candidates.reduce((sum, c) => sum + share(c), 0) / slots;
   }
 
@@ -123,9 +132,10 @@ export class Header {
     this.#figure("parameters", best ? count(best.n_parameters) : "–", this.#growth(best));
     this.#figure("left", this.#left(), this.#ends());
     this.#figure("spent", duration(search.seconds_spent), search.started ? `began ${when(search.started)}` : `launched ${when(search.created)}`);
-    const { epoch_pretrain: pre, n_steps: steps, n_neigh: neigh, epoch_neigh: each, epoch_final: final } = search.config;
+    const { epoch_pretrain: pre, n_steps: steps, n_neigh: neigh, epoch_neigh: each, epoch_final: final, comparisons } = search.config;
+    const compared = sum(comparisons.flatMap((name) => search.comparison_lengths[name]));
     const done = count(Math.floor(Math.min(search.epochs_done, search.epochs_total)));
-    this.#figure("epochs", [done, h("span", { class: "pm" }, ` of ${count(search.epochs_total)}`)], `${count(pre)} + ${count(steps)} × ${count(neigh)} × ${count(each)} + ${count(final)}`);
+    this.#figure("epochs", [done, h("span", { class: "pm" }, ` of ${count(search.epochs_total)}`)], `${count(pre)} + ${count(steps)} × ${count(neigh)} × ${count(each)} + ${count(final)}${compared ? ` + ${count(compared)}` : ""}`);
   }
 
   #figure(name, value, hint) {
@@ -165,7 +175,7 @@ export class Header {
     const { status, seconds_left: left, ended } = this.#store.search;
     if (ENDED.has(status)) return ended ? `ended ${when(ended)}` : "";
     if (status === "paused") return "known again once it goes on";
-    return left === null ? "after the first epochs" : `ends near ${when(Date.now() + left * 1000)}, final training included`;
+    return left === null ? "after the first epochs" : `ends near ${when(Date.now() + left * 1000)}, ${this.#store.search.config.comparisons.length ? "comparisons" : "final training"} included`;
   }
 
   // ------------------------------------------------------------------ buttons and title
@@ -181,3 +191,5 @@ export class Header {
     document.title = status === "running" || status === "paused" ? `${part}\u202f% · ${name}` : `${name} · ${status}`;
   }
 }
+
+const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);

@@ -3,15 +3,15 @@
 import { caption } from "./figure.js";
 import { about, percent } from "./format.js";
 import { SERIES } from "./series.js";
-import { hasEnded } from "./state.js";
+import { hasEnded, isComparison } from "./state.js";
 
 const GAP = 17; // px between two labels at the ends
 export const MARGIN = { wide: { l: 44, r: 164, t: 34, b: 42 }, narrow: { l: 34, r: 44, t: 34, b: 42 } };
 
-/** All annotations of a view: {wide, quantity, row, curves, numbers, off, parent, zoom, images} (see curves.js). */
+/** All annotations of a view: {wide, quantity, row, places, curves, numbers, off, parent, rate, ...} (see curves.js). */
 export function annotations(view, colour) {
   const { row, curves, off, wide } = view;
-  const shown = row.map((candidate, i) => ({ candidate, number: view.numbers[i], ...curves[i] })).filter((c) => !off.has(c.candidate.index));
+  const shown = row.map((candidate, i) => ({ candidate, number: view.numbers[i], ...curves[i] })).filter((_, i) => !off.has(view.places[i]));
   const notes = captions(view, colour["ink-3"]);
   if (curves.every((c) => c.x.length < 2)) notes.push(firstPoint(view, colour));
   for (const each of openEnds(shown)) notes.push(nowLabel(each, colour));
@@ -21,13 +21,13 @@ export function annotations(view, colour) {
 /** The candidates that train and have a point: where their curves end for now. */
 export const openEnds = (shown) => shown.filter((c) => c.candidate.status === "running" && c.x.length > 0);
 
-function captions({ quantity, off, wide }, ink) {
+function captions({ quantity, off, rate, wide }, ink) {
   const left = -(wide ? MARGIN.wide : MARGIN.narrow).l;
   const notes = [
     caption(quantity === "loss" ? "training loss" : "validation accuracy, %", 0, "left", 1, left, 22, ink),
     caption("epochs of this training", 1, "right", 0, 0, -34, ink),
   ];
-  if (!off.has("rate")) notes.push(caption("learning rate", 1, wide ? "left" : "right", 1, wide ? 8 : 40, 22, ink));
+  if (rate && !off.has("rate")) notes.push(caption("learning rate", 1, wide ? "left" : "right", 1, wide ? 8 : 40, 22, ink));
   return notes;
 }
 
@@ -43,28 +43,31 @@ function firstPoint({ row, images }, colour) {
 function nowLabel({ candidate, number, x, y }, colour) {
   const right = x.at(-1) > 0.8 * candidate.epochs;
   return {
-    text: `${candidate.code} now`, x: x.at(-1), y: y.at(-1), xref: "x", yref: "y2", showarrow: false,
+    text: `${shortCode(candidate)} now`, x: x.at(-1), y: y.at(-1), xref: "x", yref: "y2", showarrow: false,
     xshift: right ? -14 : 14, yshift: -18, xanchor: right ? "right" : "left", bgcolor: colour.surface, borderpad: 1,
     font: { size: 13, weight: 600, color: colour[SERIES[number - 1].token] },
   };
 }
 
 /** Labels at the ends of the curves, moved apart, with thin lines that lead to them. */
-function endLabels({ row, quantity, parent, off, pixelsPerUnit }, shown, colour) {
+function endLabels({ row, epochs, quantity, parent, off, pixelsPerUnit }, shown, colour) {
   if (row.length > 12) return [];
   const ended = shown.filter((c) => c.candidate.status !== "running" && c.x.length > 1);
   const ends = ended.map(({ candidate, number, x, y }) => ({
     x: x.at(-1), y: y.at(-1), color: colour[SERIES[number - 1].token],
-    text: `${candidate.code}  ${quantity === "loss" ? y.at(-1).toFixed(3) : percent(y.at(-1) / 100, 1)}`,
+    text: isComparison(candidate) ? shortCode(candidate) : `${candidate.code}  ${quantity === "loss" ? y.at(-1).toFixed(3) : percent(y.at(-1) / 100, 1)}`,
   }));
   if (parent && quantity === "accuracy" && !off.has("parent")) {
-    ends.push({ x: row[0].epochs, y: 100 * parent.val_accuracy, text: "parent", color: colour["ink-2"] });
+    ends.push({ x: epochs, y: 100 * parent.val_accuracy, text: "parent", color: colour["ink-2"] });
   }
   return apart(ends, pixelsPerUnit).map(({ color, ...end }) => ({
     ...end, xref: "x", yref: "y2", xanchor: "left", align: "left", ax: 52, showarrow: true, arrowhead: 0, arrowwidth: 1,
     arrowcolor: colour["line-strong"], standoff: 5, font: { size: 13, weight: 600, color },
   }));
 }
+
+/** "model_0, total budget" -> "model_0 total": what has room beside a curve. */
+const shortCode = (candidate) => candidate.code.replace(/, (\w+) budget$/, " $1");
 
 /** Gives every end an `ay` so that labels stand at least GAP px apart, in the order of their values. */
 function apart(ends, pixelsPerUnit) {

@@ -2,7 +2,7 @@
 
 import { byId, h, oncePerFrame, s, setText } from "./dom.js";
 import { percent } from "./format.js";
-import { rateAt } from "./series.js";
+import { constantRate, rateAt } from "./series.js";
 
 const TOP = 8; // per cent of the strip's height that stay free above
 
@@ -35,22 +35,33 @@ export class Overview {
 
   #build() {
     const { config } = this.#store.search;
-    const saw = Array.from({ length: 31 }, (_, i) => `${((100 * i) / 30).toFixed(1)} ${(100 - ((100 - TOP) * rateAt(i / 30, config)) / config.lambda_start).toFixed(1)}`);
+    const top = Math.max(config.lambda_start, config.neighbour_rate ?? 0);
+    const y = (rate) => (100 - ((100 - TOP) * rate) / top).toFixed(1);
+    const cosine = Array.from({ length: 31 }, (_, i) => `${((100 * i) / 30).toFixed(1)} ${y(rateAt(i / 30, config))}`).join("L");
     const buttons = this.#cycles().map((cycle) => {
-      const picture = s("svg", { class: "saw", viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, s("path", { d: `M0 100L${saw.join("L")}L100 100Z` }));
-      const words = h("span", { class: "cycle-name" }, h("span", { class: "only-wide" }, cycle.name), h("span", { class: "only-narrow" }, cycle.narrow), h("span", { class: "cycle-best visually-hidden" }));
-      const button = h("button", { type: "button", class: "cycle", "data-row": cycle.row, onclick: () => this.#store.showStep(cycle.row) }, picture, words);
+      const constant = constantRate(cycle.row > 0 && cycle.row <= config.n_steps ? "neighbour" : "", config);
+      const button = this.#button(cycle, constant === null ? cosine : `0 ${y(constant)}L100 ${y(constant)}`);
       button.style.flexGrow = cycle.epochs;
       return button;
     });
-    this.#strip.replaceChildren(...buttons, s("svg", { class: "stair", viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, s("path", { id: "stair-line" })));
+    const stair = s("svg", { class: "stair", viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, s("path", { id: "stair-line" }));
+    const compared = this.#button({ row: this.#store.comparisonRow, name: "Comparisons", narrow: "Comp." }, cosine);
+    compared.classList.add("cycle-compared");
+    this.#strip.replaceChildren(h("div", { class: "cycles" }, buttons, stair), compared);
+  }
+
+  #button({ row, name, narrow }, line) {
+    const picture = s("svg", { class: "saw", viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, s("path", { d: `M0 100L${line}L100 100Z` }));
+    const words = h("span", { class: "cycle-name" }, h("span", { class: "only-wide" }, name), h("span", { class: "only-narrow" }, narrow), h("span", { class: "cycle-best visually-hidden" }));
+    return h("button", { type: "button", class: "cycle", "data-row": row, onclick: () => this.#store.showStep(row) }, picture, words);
   }
 
   #show() {
-    const { step, openRow } = this.#store;
+    const { step, openRow, comparisonRow, comparisons } = this.#store;
     for (const button of this.#strip.querySelectorAll(".cycle")) {
       const row = Number(button.dataset.row);
-      button.disabled = row > openRow;
+      button.disabled = row !== comparisonRow && row > openRow;
+      button.hidden = row === comparisonRow && comparisons.length === 0;
       button.setAttribute("aria-pressed", String(row === step));
       button.setAttribute("tabindex", row === step ? "0" : "-1");
       setText(button.querySelector(".cycle-best"), this.#words(row));
@@ -87,7 +98,8 @@ export class Overview {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!move) return;
     event.preventDefault();
-    const row = Math.min(this.#store.openRow, Math.max(0, this.#store.step + move));
+    const { openRow, comparisons, comparisonRow, step } = this.#store;
+    const row = Math.min(comparisons.length ? comparisonRow : openRow, Math.max(0, step + move));
     this.#store.showStep(row);
     this.#strip.querySelector(`[data-row="${row}"]`)?.focus();
   }

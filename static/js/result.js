@@ -15,9 +15,10 @@ export class Result {
 
   #show() {
     const { search } = this.#store;
-    const over = search.status === "finished" && search.test_accuracy !== null;
+    const over = search.test_accuracy !== null;
     byId("result").hidden = !over;
-    byId("progress").hidden = over;
+    byId("progress").hidden = over && search.status === "finished";
+    byId("status").toggleAttribute("data-over", over); // while it is compared only the bar is left of the progress
     if (!over) return;
     const { final } = this.#store;
     const winner = final ? this.#store.parentOf(final) : null;
@@ -28,7 +29,7 @@ export class Result {
     this.#scale(low, high, search.test_accuracy);
     setText(byId("result-parameters"), final ? count(final.n_parameters) : "–");
     setText(byId("result-macs"), final ? short(final.n_macs) : "–");
-    setText(byId("result-time"), duration(search.seconds_spent));
+    setText(byId("result-time"), duration(search.seconds_to_final));
     setText(byId("result-validation"), winner ? percent(winner.val_accuracy) : "–");
     setText(byId("result-chosen"), winner ? `${winner.code}, when it was chosen` : "");
     const link = byId("result-download");

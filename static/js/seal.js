@@ -1,11 +1,14 @@
 // The seal of Eq. (1): did every child begin as its parent? Never a seal without a measurement.
 
-import { byId, h, icon, oncePerFrame, s, setChildren } from "./dom.js";
+import { byId, h, icon, oncePerFrame, s, setChildren, setText } from "./dom.js";
 import { plural, scientific } from "./format.js";
+import { isComparison } from "./state.js";
 
 const [WIDTH, HEIGHT, FLOOR] = [376, 124, 88];
 const [LEFT, RIGHT] = [30, 346]; // where 10^-9 and 10^-2 stand; a difference of 0 stands at the far left
 const [LOWEST, HIGHEST] = [-9, -2];
+const UNMEASURED = "Not measured yet: a child is held against its parent when its training begins.";
+const NOT_APPLICABLE = "Does not apply (no network morphism): new and modified layers of a child begin afresh, so it does not begin as its parent.";
 
 export class SealPanel {
   #store;
@@ -18,7 +21,9 @@ export class SealPanel {
   }
 
   #show() {
+    const { network_morphism: applies } = this.#store.search.config;
     const measured = this.#store.all.filter((c) => c.seal && c.kind === "neighbour");
+    setText(byId("seal-empty"), applies ? UNMEASURED : NOT_APPLICABLE);
     byId("seal-empty").hidden = measured.length > 0;
     byId("seal-body").hidden = measured.length === 0;
     if (measured.length === 0) return;
@@ -73,7 +78,7 @@ export class SealPanel {
 
   #pairs() {
     const { chosen } = this.#store;
-    if (!chosen) return [];
+    if (!chosen || isComparison(chosen)) return [];
     if (!chosen.seal) return pair(chosen.code, unmeasured(this.#store, chosen));
     const { float32, float64, tolerance64, holds } = chosen.seal;
     const verdict = h("span", { class: `badge ${holds ? "badge-good" : "badge-bad"}` }, icon(holds ? "check" : "cross"), holds ? "holds" : "broken");

@@ -3,6 +3,7 @@
 import { followAddress } from "./address.js";
 import { announce } from "./announce.js";
 import { Best } from "./best.js";
+import { Comparisons } from "./comparisons.js";
 import { confirmForms } from "./confirm.js";
 import { Curves } from "./curves.js";
 import { Network } from "./drawing.js";
@@ -16,12 +17,12 @@ import { SealPanel } from "./seal.js";
 import { Table } from "./table.js";
 import { Tree } from "./tree.js";
 
-confirmForms();
 const store = openStore();
+confirmForms(store);
 followAddress(store);
 let header = null;
 const heartbeat = new Heartbeat(store, () => header?.tick());
 header = new Header(store, heartbeat);
-for (const Part of [Result, Tree, Network, Table, SealPanel, Log, Overview, Curves, Best]) new Part(store);
+for (const Part of [Result, Comparisons, Tree, Network, Table, SealPanel, Log, Overview, Curves, Best]) new Part(store);
 announce(store);
 goLive(store, (connected) => header.connection(connected));

@@ -25,10 +25,9 @@ const MARKS = [
   ["path", { d: "M15.9 2.4h2.2v2.5h2.5v2.2h-2.5v2.5h-2.2V7.1h-2.5V4.9h2.5z" }],
 ];
 
-/** 1 to 8 for a candidate of a row; beyond 8 places the quiet grey, unless it is chosen or has won. */
-export function seriesNumber(candidate, chosen) {
-  const place = Math.max(1, candidate.index);
-  if (place <= 7) return place;
+/** 1 to 8 for a candidate by its place in the row; beyond 7 places the quiet grey, unless it is chosen or has won. */
+export function seriesNumber(candidate, place, chosen) {
+  if (place <= 7) return Math.max(1, place);
   return candidate.winner || candidate.id === chosen?.id ? 1 : 8;
 }
 
@@ -57,6 +56,9 @@ export const rateSample = () =>
 /** The learning rate of one cosine cycle at `share` (0..1) of its optimiser steps. */
 export const rateAt = (share, { lambda_start: start, lambda_end: end }) => end + ((start - end) / 2) * (1 + Math.cos(Math.PI * share));
 
+/** The rate of a neighbour's training where it is no cosine (neighbour_rate), else null. */
+export const constantRate = (kind, config) => (kind === "neighbour" ? config.neighbour_rate : null);
+
 /** Points of a candidate as the chart draws them: {x: epochs, y: per cent or loss}. */
 export function curve(store, candidate, quantity) {
   const rows = store.points.get(candidate.id) ?? [];
@@ -64,7 +66,7 @@ export function curve(store, candidate, quantity) {
   const drawn = rows.filter((row) => row[4] !== null).map((row) => [row[1], 100 * row[4]]);
   const parent = store.parentOf(candidate);
   const began = rows.length > 0 || candidate.status === "running";
-  const inherits = began && candidate.kind === "neighbour" && parent?.val_accuracy != null;
+  const inherits = began && candidate.kind === "neighbour" && store.search.config.network_morphism && parent?.val_accuracy != null;
   if (inherits && drawn[0]?.[0] !== 0) drawn.unshift([0, 100 * parent.val_accuracy]); // Eq. (1): a child begins as its parent
   return split(drawn);
 }

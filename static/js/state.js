@@ -4,6 +4,10 @@
 const ENDED = new Set(["done", "too_big", "diverged", "failed", "cancelled"]);
 
 export const hasEnded = (candidate) => ENDED.has(candidate.status);
+const COMPARISONS = new Set(["snapshot", "scratch", "reference"]);
+export const isComparison = (candidate) => COMPARISONS.has(candidate.kind);
+/** Trained on training + validation set, and tested once: the final training and the comparisons. */
+export const isTested = (candidate) => candidate.kind === "final" || isComparison(candidate);
 export const isParentSlot = (candidate) => candidate.kind === "neighbour" && candidate.morphisms.length === 0;
 
 /** Merges one frame into the state; returns what changed: {candidates: Set of ids, points: Map id -> rows, fresh}. */
@@ -92,21 +96,42 @@ export class Store {
     return candidate.parent === null ? null : (this.candidates.get(candidate.parent) ?? null);
   }
 
-  /** The trainings of one row of the tree: 0 the pretraining, 1..n_steps the steps, n_steps + 1 the final one. */
+  /** The trainings of one row: 0 the pretraining, 1..n_steps the steps, then the final one, then the comparisons. */
   row(number) {
     return this.all.filter((candidate) => this.rowOf(candidate) === number);
   }
 
   rowOf(candidate) {
+    if (isComparison(candidate)) return this.comparisonRow;
     return candidate.kind === "final" ? this.nSteps + 1 : candidate.step;
+  }
+
+  get comparisonRow() {
+    return this.nSteps + 2;
+  }
+
+  /** What the search is compared with, in the order in which it was planned. */
+  get comparisons() {
+    return this.row(this.comparisonRow);
+  }
+
+  /** Which of its row a training is, from 1: a neighbour's j; 0 where there is one only. */
+  place(candidate) {
+    return isComparison(candidate) ? 1 + this.comparisons.indexOf(candidate) : candidate.index;
   }
 
   get nSteps() {
     return this.search.config.n_steps;
   }
 
+  /** The newest row of Algorithm 1: comparisons, which come after it, do not count. */
   get openRow() {
-    return this.all.reduce((latest, candidate) => Math.max(latest, this.rowOf(candidate)), 0);
+    return this.all.reduce((latest, candidate) => (isComparison(candidate) ? latest : Math.max(latest, this.rowOf(candidate))), 0);
+  }
+
+  /** The row that is trained now, or was last of the algorithm. */
+  get rowNow() {
+    return this.comparisons.some((candidate) => !hasEnded(candidate)) ? this.comparisonRow : this.openRow;
   }
 
   /** model_best after a row that is decided; after the pretraining there is only model_0. */
@@ -154,8 +179,8 @@ export class Store {
 
   /** The row on show in curves and table. */
   get step() {
-    if (this.#step !== null && this.#step <= this.openRow) return this.#step;
-    return this.isPicked ? this.rowOf(this.chosen) : this.openRow;
+    if (this.#step !== null && this.row(this.#step).length) return this.#step;
+    return this.isPicked ? this.rowOf(this.chosen) : this.rowNow;
   }
 
   choose(code) {
@@ -170,4 +195,5 @@ export class Store {
   }
 }
 
-const order = (candidate) => ({ pretrain: 0, neighbour: 1 })[candidate.kind] ?? 2;
+const KIND_ORDER = ["pretrain", "neighbour", "final", "snapshot", "scratch", "reference"]; // as selectors/snapshot.py
+const order = (candidate) => KIND_ORDER.indexOf(candidate.kind);

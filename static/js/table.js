@@ -2,6 +2,7 @@
 
 import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented, setText } from "./dom.js";
 import { count, duration, interval, percent, plusMinus, scientific, short } from "./format.js";
+import { axisOf, plot, scaleOf } from "./interval-plot.js";
 import { hasEnded, isParentSlot } from "./state.js";
 import { STATUS_WORDS, morphismWords } from "./words.js";
 
@@ -20,18 +21,24 @@ export class Table {
 
   #show() {
     const store = this.#store;
-    const rows = ranked(store.row(store.step));
+    const step = this.#step;
+    const rows = ranked(store.row(step));
     this.#head(rows);
     const n = store.search.dataset.n_validation;
     const measured = rows.filter((c) => c.val_accuracy !== null);
     const scale = scaleOf(measured.map((c) => interval(c.val_accuracy, n)));
-    const top = store.winnerOf(store.step) ?? store.leaderOf(store.step);
+    const top = store.winnerOf(step) ?? store.leaderOf(step);
     const band = top && top.val_accuracy !== null ? interval(top.val_accuracy, n) : null;
     byId("children-axis").replaceChildren(axisOf(scale));
-    const shown = this.#all === store.step || rows.length <= MOST ? rows : rows.slice(0, FIRST);
+    const shown = this.#all === step || rows.length <= MOST ? rows : rows.slice(0, FIRST);
     byId("children-body").replaceChildren(...shown.map((candidate, i) => this.#row(candidate, i, n, scale, band, top)));
     this.#more(rows.length - shown.length);
     byId("children-axis").hidden = scale === null;
+  }
+
+  /** The row on show: the comparisons have a table of their own, here the final training stands for them. */
+  get #step() {
+    return Math.min(this.#store.step, this.#store.nSteps + 1);
   }
 
   #more(hidden) {
@@ -39,13 +46,14 @@ export class Table {
     button.hidden = hidden === 0;
     button.textContent = `${hidden} more candidates`;
     button.onclick = () => {
-      this.#all = this.#store.step;
+      this.#all = this.#step;
       this.#show();
     };
   }
 
   #head(rows) {
-    const { step, nSteps, openRow } = this.#store;
+    const { nSteps, openRow } = this.#store;
+    const step = this.#step;
     const title = step === 0 ? "Pretraining" : step > nSteps ? "Final training" : `Candidates of step ${step}`;
     setText(byId("children-h"), title);
     setText(byId("children-sub"), this.#sub(rows));
@@ -57,7 +65,8 @@ export class Table {
   }
 
   #sub(rows) {
-    const { step, nSteps } = this.#store;
+    const { nSteps } = this.#store;
+    const step = this.#step;
     if (step > nSteps) return "The winner on training + validation set; its test accuracy is looked at once, at the end.";
     if (step === 0) return "model_0, trained from scratch. Every later network descends from it.";
     const winner = this.#store.winnerOf(step);
@@ -76,10 +85,10 @@ export class Table {
       this.#name(candidate, place, top),
       h("td", { "data-label": "Morphisms" }, morphismList(candidate)),
       h("td", { class: "num accuracy", "data-label": "Validation accuracy" }, accuracy(candidate, n)),
-      h("td", { class: "plot", "aria-hidden": "true" }, scale && candidate.val_accuracy !== null ? plot(interval(candidate.val_accuracy, n), candidate, scale, band) : ""),
+      h("td", { class: "plot", "aria-hidden": "true" }, scale && candidate.val_accuracy !== null ? plot(interval(candidate.val_accuracy, n), candidate.val_accuracy, scale, band) : ""),
       h("td", { class: "num", "data-label": "Parameters" }, count(candidate.n_parameters)),
       h("td", { class: "num", "data-label": "MACs" }, short(candidate.n_macs)),
-      h("td", { class: "num", "data-label": "Seal" }, sealCell(candidate)),
+      h("td", { class: "num", "data-label": "Seal" }, sealCell(candidate, this.#store.search.config)),
       h("td", { class: "num", "data-label": "Time" }, duration(candidate.seconds)),
     );
   }
@@ -117,7 +126,8 @@ function accuracy(candidate, n) {
   return [h("strong", null, percent(candidate.val_accuracy)), h("span", { class: "muted" }, ` ± ${(100 * plusMinus(candidate.val_accuracy, n)).toFixed(2)}`)];
 }
 
-function progress(candidate) {
+/** What stands in place of a number that is not there yet, or will not be. */
+export function progress(candidate) {
   const word = STATUS_WORDS[candidate.status];
   if (candidate.status === "running") return h("span", { class: "state-running" }, `epoch ${Math.min(candidate.epochs, Math.floor(candidate.epoch) + 1)} of ${candidate.epochs}`);
   if (!hasEnded(candidate) || candidate.status === "done") return h("span", { class: "muted" }, word);
@@ -125,51 +135,16 @@ function progress(candidate) {
   return h("span", { class: "badge badge-bad", title: candidate.reason || null }, broken ? "seal broken" : word);
 }
 
-function sealCell(candidate) {
+function sealCell(candidate, config) {
   const { seal } = candidate;
-  if (!seal) return h("span", { class: "muted" }, unsealed(candidate));
+  if (!seal) return h("span", { class: "muted" }, unsealed(candidate, config));
   const value = scientific(seal.float32 ?? seal.float64);
   return h("span", { class: `badge ${seal.holds ? "badge-good" : "badge-bad"}` }, icon(seal.holds ? "check" : "cross"), value);
 }
 
-/** Why there is no seal: nothing was changed, or it has not been measured. */
-function unsealed(candidate) {
+/** Why there is no seal: nothing was changed, no network morphism made it, or it has not been measured. */
+function unsealed(candidate, config) {
   if (candidate.kind === "pretrain" || candidate.status === "pending") return "–";
+  if (candidate.morphisms.length && !config.network_morphism) return "does not apply";
   return candidate.morphisms.length ? "not measured" : "no morphism";
-}
-
-// ------------------------------------------------------------------ the interval's axis
-
-/** The range of accuracies that holds every interval, in whole or half per cents; null where there is none. */
-function scaleOf(intervals) {
-  if (intervals.length === 0) return null;
-  const low = 100 * Math.min(...intervals.map((i) => i[0]));
-  const high = 100 * Math.max(...intervals.map((i) => i[1]));
-  const unit = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((u) => (high - low) / u <= 4) ?? 25;
-  return { low: Math.floor(low / unit) * unit, high: Math.ceil(high / unit) * unit, unit };
-}
-
-const place = (value, { low, high }) => `${((100 * (100 * value - low)) / (high - low)).toFixed(2)}%`;
-
-function axisOf(scale) {
-  if (scale === null) return "";
-  const ticks = [];
-  for (let v = scale.low; v <= scale.high + scale.unit / 2; v += scale.unit) {
-    const tick = h("span", { class: "axis-tick" }, String(Number(v.toFixed(1))));
-    tick.style.insetInlineStart = place(v / 100, scale);
-    ticks.push(tick);
-  }
-  return h("span", { class: "axis" }, h("span", { class: "axis-name" }, "95 % interval"), ticks);
-}
-
-function plot([low, high], candidate, scale, band) {
-  const box = (className, from, to) => {
-    const element = h("span", { class: className });
-    element.style.insetInlineStart = place(from, scale);
-    element.style.width = `${((10_000 * (to - from)) / (scale.high - scale.low)).toFixed(2)}%`;
-    return element;
-  };
-  const dot = h("span", { class: "plot-dot" });
-  dot.style.insetInlineStart = place(candidate.val_accuracy, scale);
-  return h("span", { class: "plot-field" }, band && box("plot-band", ...band), box("plot-whisker", low, high), dot);
 }

@@ -2,6 +2,7 @@
 // What changes its structure fetches it anew; progress between is patched into the node.
 
 import { byId, setText } from "./dom.js";
+import { isComparison } from "./state.js";
 import { drawing } from "./svg-source.js";
 
 const STRUCTURAL = new Set(["search_created", "step_planned", "candidate_started", "candidate_ended", "candidate_released", "step_decided", "search_ended", "search_stopped", "search_resumed"]);
@@ -68,14 +69,15 @@ export class Tree {
     return candidate ? this.#box.querySelector(`#node-${candidate.id}`) : null;
   }
 
-  /** Marks the chosen node, gives it the one tab stop, and writes the newest progress into those that train. */
+  /** Marks the chosen node, gives it the one tab stop (a comparison is no node: then the final training's), shows progress. */
   #dress() {
-    const { chosen } = this.#store;
+    const { chosen, final, best } = this.#store;
+    const stop = [chosen, final, best].find((candidate) => this.#node(candidate));
     for (const node of this.#box.querySelectorAll("[id^='node-']")) {
       const on = chosen !== null && node.id === `node-${chosen.id}`;
       node.classList.toggle("is-chosen", on);
       node.setAttribute("aria-selected", String(on));
-      node.setAttribute("tabindex", on ? "0" : "-1");
+      node.setAttribute("tabindex", stop && node.id === `node-${stop.id}` ? "0" : "-1");
     }
     for (const candidate of this.#store.running) this.#patch(candidate);
     this.#show(this.#node(chosen));
@@ -155,7 +157,7 @@ export class Tree {
   }
 
   #bestChild(candidate) {
-    const children = this.#store.all.filter((c) => c.parent === candidate.id);
+    const children = this.#store.all.filter((c) => c.parent === candidate.id && !isComparison(c));
     return children.find((c) => c.winner) ?? children.reduce((top, c) => (top === null || (c.val_accuracy ?? -1) > (top.val_accuracy ?? -1) ? c : top), null);
   }
 }

@@ -1,6 +1,6 @@
 // The state of a search in words: a strong beginning and the rest of the sentence.
 
-import { count, duration, percent, plural } from "./format.js";
+import { about, count, duration, percent, plural } from "./format.js";
 import { hasEnded, isParentSlot } from "./state.js";
 
 /** {tone, strong, rest}: tone is the state's class, "stalled" among them. `silence`: seconds without a worker. */
@@ -34,11 +34,21 @@ function stalledWords(silence) {
 }
 
 function runningWords(store) {
-  const row = store.openRow;
+  const row = store.rowNow;
   const running = store.row(row).filter((candidate) => candidate.status === "running");
+  if (row === store.comparisonRow) return { strong: "Comparing.", rest: comparisonWords(store, running) };
   if (row === 0) return { strong: "Pretraining.", rest: trains("model_0", running) };
   if (row > store.nSteps) return { strong: "Final training.", rest: trains("The winner", running, " on training + validation set") };
   return { strong: `Step ${row} of ${store.nSteps}.`, rest: stepWords(store.row(row), running) };
+}
+
+function comparisonWords(store, running) {
+  const waiting = store.comparisons.filter((c) => c.status === "pending").length;
+  const left = store.search.seconds_left;
+  const parts = running.length ? [`${running.map((c) => `${c.code}, ${epochWords(c)}`).join("; ")}`] : [];
+  if (waiting) parts.push(`${waiting} ${waiting === 1 ? "waits" : "wait"}`);
+  if (left !== null) parts.push(`${about(left)} left`);
+  return `${parts.join("; ")}. The model is ready to download.`;
 }
 
 const epochWords = (c) => `epoch ${count(Math.min(c.epochs, Math.floor(c.epoch) + 1))} of ${count(c.epochs)}`;
@@ -83,7 +93,7 @@ function failedWords(store, reason) {
 }
 
 function finishedWords(store) {
-  const { test_accuracy: accuracy, seconds_spent: seconds } = store.search;
+  const { test_accuracy: accuracy, seconds_to_final: seconds } = store.search;
   const { final } = store;
   const strong = accuracy === null ? "Finished." : `Finished: ${percent(1 - accuracy)} test error.`;
   const size = final ? `${count(final.n_parameters)} parameters, ` : "";
@@ -110,5 +120,8 @@ export const STATUS_WORDS = {
 export const morphismWords = (candidate) => {
   if (candidate.kind === "pretrain") return "the first network, trained from scratch";
   if (candidate.kind === "final") return "the winner, on training + validation set";
+  if (candidate.kind === "snapshot") return `the winner of step ${candidate.step}, trained on as if it were the last`;
+  if (candidate.kind === "scratch") return "the final network, with fresh weights";
+  if (candidate.kind === "reference") return "a reference network, with fresh weights";
   return "no morphism, trained again";
 };

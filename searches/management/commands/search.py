@@ -1,4 +1,4 @@
-"""`manage.py search`: launch, list, show, download, pause, resume, stop."""
+"""`manage.py search`: launch, list, show, download, pause, resume, stop, compare."""
 
 import shutil
 from pathlib import Path
@@ -12,6 +12,7 @@ from searches.management.following import Progress, follow
 from searches.management.launching import as_json, find
 from searches.management.site import ends_when_told, is_terminal
 from searches.models import Search
+from searches.nash.config import COMPARISONS
 from searches.nash.presets import PRESETS
 
 BY = "the command line"
@@ -47,6 +48,9 @@ class Command(BaseCommand):
             "stop": "end it",
         }.items():
             verbs.add_parser(verb, help=words).add_argument("uuid")
+        compare = verbs.add_parser("compare", help="train what a finished search is to be compared with")
+        compare.add_argument("uuid")
+        compare.add_argument("names", nargs="+", metavar="NAME", help=f"of {', '.join(COMPARISONS)}")
 
     def handle(self, *, verb: str, **options: Any) -> None:
         getattr(self, f"handle_{verb}")(options)
@@ -127,6 +131,9 @@ class Command(BaseCommand):
 
     def handle_stop(self, options: dict[str, Any]) -> None:
         self._change(options["uuid"], services.stop)
+
+    def handle_compare(self, options: dict[str, Any]) -> None:
+        self._change(options["uuid"], lambda search, by: services.compare(search, options["names"], by))
 
     def _change(self, uuid: str, verb: Any) -> None:
         search = find(uuid)
