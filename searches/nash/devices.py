@@ -148,13 +148,45 @@ class Pace:
             self._events.popleft().synchronize()
 
 
-def repeat_bits(device: torch.device) -> None:
-    """Choose CUDA's convolutions by rule, not by a race that another process on the device may decide."""
+class HostCopy:
+    """A tensor's values as they are when this is made, copied to the host without waiting for the device."""
+
+    def __init__(self, values: torch.Tensor) -> None:
+        import torch
+
+        self._event: torch.cuda.Event | None = None
+        if values.device.type != "cuda":
+            self._values = values.clone()
+            return
+        self._values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+        self._values.copy_(values, non_blocking=True)
+        self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        self._event.record()
+
+    def is_there(self) -> bool:
+        """Whether the copy has ended."""
+        return self._event is None or bool(self._event.query())  # type: ignore[no-untyped-call]
+
+    def tolist(self) -> list[float]:
+        """The values; waits for them."""
+        if self._event is not None:
+            self._event.synchronize()
+        return self._values.tolist()
+
+
+def repeat_bits(device: torch.device, deterministic: bool = True) -> None:
+    """Let a CUDA device repeat its bits by torch's rules, or choose what is fastest; a CPU repeats them always.
+
+    Raises nothing here; an operation without a deterministic form raises RuntimeError when it is called.
+    Source: torch.use_deterministic_algorithms; cuBLAS needs CUBLAS_WORKSPACE_CONFIG (process_environment).
+    """
     import torch
 
     if device.type == "cuda":
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = not deterministic
+        torch.use_deterministic_algorithms(deterministic)
+        # Every value that is read was written: nothing to fill. (torch gives this module no types.)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 @contextmanager

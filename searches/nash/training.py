@@ -1,19 +1,19 @@
 """One training: one full cosine cycle of SGDR, from a fresh optimiser, repeatable to the bit.
 
-Nothing inside an epoch waits for the device but the eight readings of the loss. All shapes are static and the
-learning rate is a tensor on the device, so that a step can be captured as a CUDA graph.
+Nothing inside an epoch waits for the device but Pace, for a step some thirty back, so that stop acts at once: loss
+and right answers come to the host when they are there. optimiser.py is what a step does.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
 from time import perf_counter
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from searches.nash.augmentation import Augmentation, Draws, draw_augmentation, pixels_of
 from searches.nash.checkpoints import State
@@ -21,10 +21,11 @@ from searches.nash.curves import Diverged as Diverged
 from searches.nash.curves import Point as Point
 from searches.nash.curves import cosine_lr as cosine_lr
 from searches.nash.data import normalisation
-from searches.nash.devices import Pace, out_of_memory_named, repeat_bits, training_dtype
+from searches.nash.devices import HostCopy, Pace, out_of_memory_named, repeat_bits, training_dtype
 from searches.nash.devices import numeric_path as numeric_path
 from searches.nash.evaluation import accuracy, predict, rights
 from searches.nash.network import Network
+from searches.nash.optimiser import OptimiserStep
 from searches.nash.streams import derive
 
 POINTS_PER_EPOCH = 8
@@ -39,6 +40,7 @@ class Training:
     `new_batchnorms`: names of the blocks whose BatchNorms keep their statistics for `freeze_new_batchnorm_epochs`
     epochs. `clip_gradient_norm`: longest gradient of a step, over all parameters together. `accumulate`: parts that a
     batch is cut into where memory is short; BatchNorm then sees the parts.
+    `deterministic`: on CUDA, by torch's rules; a CPU repeats its bits always.
     `on_batch` is called at each batch and may raise to stop. Images that are floats count as normalised.
     A network that was never told how to normalise is told from these images.
     Raises Diverged, OutOfMemory, and ValueError for settings that cannot be.
@@ -62,6 +64,7 @@ class Training:
         clip_gradient_norm: float | None = None,
         augmentation: Augmentation | None = None,
         precision: str = "auto",
+        deterministic: bool = True,
         device: torch.device | str | None = None,
         validation: tuple[Tensor, Tensor] | None = None,
         evaluate_each_epoch: bool = True,
@@ -84,19 +87,20 @@ class Training:
         self.evaluate_each_epoch, self.evaluate_start = evaluate_each_epoch, evaluate_start
         self.frozen_epochs, self.new_batchnorms = freeze_new_batchnorm_epochs, tuple(new_batchnorms)
         self.accumulate = min(accumulate, self.batch_size)
-        self.clip_gradient_norm = clip_gradient_norm
         self.on_batch = on_batch or _nothing
         self.device = network.mean.device if device is None else torch.device(device)
         self.dtype = training_dtype(self.device, precision)
         if images.dtype == torch.uint8 and _never_normalised(network):
             network.set_normalisation_(*normalisation(images, indices))
         with out_of_memory_named():
-            self._settle(images, labels, indices, validation)
-        self._lr = torch.tensor(lambda_start, device=self.device)
-        groups = network.parameter_groups(weight_decay)
-        nesterov = nesterov and momentum > 0
-        self._optimiser = torch.optim.SGD(groups, self._lr, momentum, nesterov=nesterov, fused=True)
+            self._settle(images, labels, indices, validation, deterministic)
+            self._step = OptimiserStep(
+                network, self._pixels, self._labels, batch_size=self.batch_size, dtype=self.dtype, momentum=momentum,
+                nesterov=nesterov, weight_decay=weight_decay, clip_gradient_norm=clip_gradient_norm,
+                accumulate=self.accumulate,
+            )  # fmt: skip
         self.epoch = 0
+        self._frozen: bool | None = None
         self.points: list[Point] = []
         self.correct: Tensor | None = None
         """Whether each validation image was right at the last measurement: bool (N,)."""
@@ -104,15 +108,19 @@ class Training:
         self.step_seconds = 0.0
 
     def _settle(
-        self, images: Tensor, labels: Tensor, indices: Tensor | None, validation: tuple[Tensor, Tensor] | None
+        self,
+        images: Tensor,
+        labels: Tensor,
+        indices: Tensor | None,
+        validation: tuple[Tensor, Tensor] | None,
+        deterministic: bool,
     ) -> None:
         """Bring network and data to the device."""
-        repeat_bits(self.device)
+        repeat_bits(self.device, deterministic)
         self.network.to(self.device).to(memory_format=torch.channels_last)
         self._pixels = pixels_of(images, self.device, indices)
         self._labels = (labels if indices is None else labels[indices]).to(self.device)
         self._validation = validation and (validation[0].to(self.device), validation[1].to(self.device))
-        self._sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, right answers
         self._pace = Pace(self.device)
 
     @property
@@ -129,69 +137,60 @@ class Training:
 
     def _run_epoch(self) -> Iterator[Point]:
         started = perf_counter()
-        self._set_modes()
         order, draws = self._draw_epoch()
+        if self._set_modes():
+            self._step.capture(order[: self.batch_size], draws.part(slice(self.batch_size)))
         first, n_steps = self.epoch * self.steps_per_epoch, self.steps_per_epoch
-        since, readings = (
-            0,
-            {math.ceil(k * n_steps / POINTS_PER_EPOCH) for k in range(1, POINTS_PER_EPOCH + 1)},
-        )
-        for step in range(n_steps):
-            chosen = slice(step * self.batch_size, (step + 1) * self.batch_size)
+        due = {math.ceil(k * n_steps / POINTS_PER_EPOCH) for k in range(1, POINTS_PER_EPOCH + 1)}
+        readings: deque[tuple[int, int, HostCopy]] = deque()
+        since = 0
+        for done in range(1, n_steps + 1):
+            chosen = slice((done - 1) * self.batch_size, done * self.batch_size)
             with out_of_memory_named():
-                self._step(first + step, order[chosen], draws.part(chosen))
-            if step + 1 not in readings:
-                continue
-            sums = self._read(step + 1 - since)
-            since = step + 1
-            seconds = perf_counter() - started
-            self.seconds += seconds
-            self.step_seconds += seconds
-            if step + 1 == n_steps:
-                self.epoch += 1
-            yield self._keep(self._point(first + step + 1, sums, self._due_accuracy(step + 1)))
-            started = perf_counter()
+                self._take(first + done - 1, order[chosen], draws.part(chosen))
+            if done in due:
+                readings.append((done, done - since, self._read()))
+                since = done
+            while readings and (done == n_steps or readings[0][2].is_there()):
+                at, n, sums = readings.popleft()
+                values = sums.tolist()
+                self._count(perf_counter() - started)
+                self.epoch += at == n_steps
+                yield self._keep(self._point(first + at, self._means(values, n), self._due_accuracy(at)))
+                started = perf_counter()
+
+    def _count(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.step_seconds += seconds
 
     def _due_accuracy(self, steps_in_epoch: int) -> float | None:
         ends_epoch = steps_in_epoch == self.steps_per_epoch
         due = ends_epoch and (self.evaluate_each_epoch or self.epoch == self.epochs)
         return self.measure() if due and self._validation else None
 
-    def _step(self, step: int, indices: Tensor, draws: Draws) -> None:
+    def _take(self, step: int, indices: Tensor, draws: Draws) -> None:
         """One optimiser step on the images at `indices`: nothing here waits for the device."""
         self.on_batch()
         self._pace.wait()
-        lr = cosine_lr(step, self.total_steps, lambda_start=self.lambda_start, lambda_end=self.lambda_end)
-        self._lr.fill_(lr)
-        images = self._pixels.crop(indices, draws)
-        labels = self._labels[indices.to(self.device)]
-        self._optimiser.zero_grad(set_to_none=True)
-        parts = zip(images.chunk(self.accumulate), labels.chunk(self.accumulate), strict=True)
-        for part, part_labels in parts:
-            self._backward(part, part_labels)
-        if self.clip_gradient_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_gradient_norm)
-        self._optimiser.step()
-        self.network.clamp_lambdas_()
+        self._step.lr.fill_(self._rate(step))
+        self._step(indices, draws)
         self._pace.mark()
 
-    def _backward(self, images: Tensor, labels: Tensor) -> None:
-        """Add the gradients of a batch, or of a part of one by its share; the loss is only added up."""
-        x = self.network.normalise(images) if images.dtype == torch.uint8 else images
-        dtype = self.dtype if self.dtype == torch.bfloat16 else x.dtype
-        logits = self.network(x.to(dtype=dtype, memory_format=torch.channels_last))
-        loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
-        (loss / self.batch_size).backward()  # type: ignore[no-untyped-call]
-        self._sums += torch.stack((loss.detach(), (logits.argmax(1) == labels).sum()))
+    def _rate(self, step: int) -> float:
+        return cosine_lr(step, self.total_steps, lambda_start=self.lambda_start, lambda_end=self.lambda_end)
 
-    def _read(self, n_steps: int) -> tuple[float, float]:
-        """Mean loss and accuracy since the last reading; this waits for the device."""
-        loss, right = (self._sums / (n_steps * self.batch_size)).tolist()
-        self._sums.zero_()
+    def _read(self) -> HostCopy:
+        """Loss and right answers since the last reading, on their way to the host."""
+        sums = HostCopy(self._step.sums)
+        self._step.sums.zero_()
+        return sums
+
+    def _means(self, sums: list[float], n_steps: int) -> tuple[float, float]:
+        loss, right = (value / (n_steps * self.batch_size) for value in sums)
         return loss, right
 
     def _point(self, step: int, sums: tuple[float, float] | None, val_accuracy: float | None) -> Point:
-        lr = cosine_lr(step, self.total_steps, lambda_start=self.lambda_start, lambda_end=self.lambda_end)
+        lr = self._rate(step)
         loss, train_accuracy = sums or (None, None)
         where = f"at optimiser step {step:,} of {self.total_steps:,} (learning rate {lr:.3g})"
         if loss is not None and not math.isfinite(loss):
@@ -205,11 +204,15 @@ class Training:
         self.points.append(point)
         return point
 
-    def _set_modes(self) -> None:
+    def _set_modes(self) -> bool:
+        """Put every module into the mode of this epoch; whether that is another than in the epoch before."""
         self.network.train()
-        if self.epoch < self.frozen_epochs:
+        frozen = self.epoch < self.frozen_epochs
+        if frozen:
             for name in self.new_batchnorms:
                 self.network.get_submodule(f"{name}.bn").eval()
+        changed, self._frozen = frozen != self._frozen, frozen
+        return changed
 
     def _draw_epoch(self) -> tuple[Tensor, Draws]:
         """Order and augmentation of this epoch, from streams of its own: a resumed training needs no generator."""
@@ -238,14 +241,9 @@ class Training:
 
     def state(self) -> State:
         """All that a fresh Training needs to go on from here, copied: weights, statistics, momentum, points."""
-        momenta = {
-            name: self._optimiser.state[p]["momentum_buffer"].detach().cpu().clone()
-            for name, p in self.network.named_parameters()
-            if "momentum_buffer" in self._optimiser.state.get(p, {})
-        }
         return {
             "weights": {name: t.detach().cpu().clone() for name, t in self.network.state_dict().items()},
-            "momenta": momenta,
+            "momenta": {name: t.cpu().clone() for name, t in self._step.momenta.items()},
             "epoch": self.epoch,
             "total_steps": self.total_steps,
             "points": [list(astuple(point)) for point in self.points],
@@ -258,10 +256,8 @@ class Training:
         if state["total_steps"] != self.total_steps:
             raise ValueError(f"the state is of a training of {state['total_steps']} steps, not {self.total_steps}")
         self.network.load_state_dict(state["weights"])
-        for name, parameter in self.network.named_parameters():
-            if name in state["momenta"]:
-                buffer = torch.empty_like(parameter).copy_(state["momenta"][name])
-                self._optimiser.state[parameter]["momentum_buffer"] = buffer.detach()
+        for name, momentum in state["momenta"].items():
+            self._step.momenta[name].copy_(momentum)
         self.epoch = state["epoch"]
         self.points = [Point(*values) for values in state["points"]]
         self.seconds, self.step_seconds = state["seconds"], state["step_seconds"]
