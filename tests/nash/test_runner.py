@@ -288,14 +288,14 @@ def test_shape_and_classes_come_from_the_data_set(search):
 
 def failing(monkeypatch, fails, error):
     """Let trainings for which fails(training) is true end with the error at their first step."""
-    step = Training._step
+    take = Training._take
 
     def perhaps(self, *arguments):
         if fails(self):
             raise error
-        step(self, *arguments)
+        take(self, *arguments)
 
-    monkeypatch.setattr(Training, "_step", perhaps)
+    monkeypatch.setattr(Training, "_take", perhaps)
 
 
 def statuses(result_or_events):
