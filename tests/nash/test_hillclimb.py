@@ -1,4 +1,4 @@
-"""Algorithm 1 as a pure function of the history."""
+"""Algorithm 1 as a pure function of the history, step by step; test_plan_pure.py has the whole at every order."""
 
 import random
 
@@ -17,12 +17,10 @@ def accuracy_of(job: Job) -> float:
     return random.Random(repr(job.key) + job.architecture.digest).random()
 
 
-def run(config: SearchConfig, history: list[Outcome] | None = None, shuffle: int | None = None) -> list[Outcome]:
-    history = list(history or [])
+def run(config: SearchConfig) -> list[Outcome]:
+    history: list[Outcome] = []
     while jobs := plan(config, history):
         history += [Outcome(job, "done", accuracy_of(job)) for job in jobs]
-        if shuffle is not None:
-            random.Random(shuffle).shuffle(history)
     return history
 
 
@@ -106,25 +104,6 @@ def test_a_search_fails_only_when_no_candidate_of_a_step_survives():
     assert plan(CONFIG, history) == []
     assert has_failed(CONFIG, history)
     assert not has_failed(CONFIG, run(CONFIG))
-
-
-@pytest.mark.parametrize("shuffle", range(4))
-def test_the_order_in_which_trainings_end_changes_nothing(shuffle):
-    assert by_key(run(CONFIG, shuffle=shuffle)) == by_key(run(CONFIG))
-
-
-def test_a_search_resumed_anywhere_is_the_same_search():
-    whole = run(CONFIG)
-    for cut in range(len(whole)):
-        assert by_key(run(CONFIG, whole[:cut])) == by_key(whole)
-
-
-def test_an_extended_search_keeps_its_first_steps_and_draws():
-    short, longer = by_key(run(CONFIG)), by_key(run(CONFIG.replace(n_steps=3), run(CONFIG)))
-    assert all(longer[key] == outcome for key, outcome in short.items())
-    assert ("final", 3, 0) in longer
-    fresh = by_key(run(CONFIG.replace(n_steps=3)))
-    assert {k: v for k, v in longer.items() if k != ("final", 2, 0)} == fresh
 
 
 def test_another_seed_draws_other_children_and_a_training_switch_does_not():
