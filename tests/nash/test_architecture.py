@@ -9,6 +9,7 @@ from searches.nash.architecture import Architecture, operand_maps
 from searches.nash.draws import draw_morphisms
 from searches.nash.morphisms import SkipAdd, Widen
 from searches.nash.nodes import InvalidArchitecture, Node, UnknownNode
+from tests.nash.networks import tangled_architecture
 
 
 def chain(n: int, seed: int = 0) -> Architecture:
@@ -42,6 +43,11 @@ def test_json_brings_back_the_same_architecture_and_digest(seed):
     assert again == architecture
     assert again.digest == architecture.digest
     assert len(architecture.digest) == 16
+
+
+def test_digests_are_those_under_which_found_networks_are_stored():
+    assert Architecture.initial().digest == "b602cbb0c44fe7f4"
+    assert tangled_architecture().digest == "eaebc45664fb465c"
 
 
 def test_digests_are_equal_exactly_where_architectures_are():

@@ -1,5 +1,6 @@
 """Settings: the paper's numbers, what is refused and how it is said, presets, text from a command line."""
 
+import json
 from dataclasses import fields
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from searches.nash.config import GROUPS, InvalidConfig, SearchConfig
 from searches.nash.presets import PRESETS, parse_setting, preset_config
 from searches.nash.streams import PURPOSES, derive
+
+NEW_SETTINGS = ("neighbour_rate", "network_morphism", "comparisons")
 
 
 def test_the_defaults_are_the_papers_numbers_and_its_epoch_budget():
@@ -38,6 +41,12 @@ def test_the_defaults_are_the_papers_numbers_and_its_epoch_budget():
         ({"kernels": (3, 7)}, "kernels", "7 is none of 3, 5"),
         ({"kernels": ()}, "kernels", "empty"),
         ({"channels": 32}, "channels", "a list of whole numbers"),
+        ({"neighbour_rate": 0}, "neighbour_rate", "0.0 is outside the allowed range: 1e-08 to 10"),
+        ({"neighbour_rate": "sgdr"}, "neighbour_rate", "not a number"),
+        ({"network_morphism": 1}, "network_morphism", "true or false"),
+        ({"comparisons": ("snapshots", "resnet")}, "comparisons", "'resnet' is none of snapshots, scratch"),
+        ({"comparisons": "scratch"}, "comparisons", "'scratch' is not a list of words"),
+        ({"comparisons": (1,)}, "comparisons", "a list of words"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_with_value_and_way_out(settings, field, message):
@@ -55,8 +64,18 @@ def test_all_mistakes_are_named_at_once():
 def test_settings_survive_json_and_an_unknown_one_is_named():
     config = SearchConfig(channels=[16, 16], n_validation=None, flip=False, clip_gradient_norm=None)
     assert SearchConfig.from_dict(config.to_dict()) == config
+    config = config.replace(comparisons=["scratch", "wrn-16-4"], neighbour_rate=0.025, network_morphism=False)
+    assert config.to_dict()["comparisons"] == ["scratch", "wrn-16-4"]
+    assert SearchConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     with pytest.raises(InvalidConfig, match="n_step: not a setting"):
         SearchConfig.from_dict({"n_step": 3})
+
+
+def test_a_search_of_before_the_comparisons_is_the_same_search_now():
+    old = {name: value for name, value in SearchConfig().to_dict().items() if name not in NEW_SETTINGS}
+    config = SearchConfig.from_dict(old)
+    assert (config.neighbour_rate, config.network_morphism, config.comparisons) == (None, True, ())
+    assert config == SearchConfig()
 
 
 def test_every_setting_says_what_it_is_and_belongs_to_a_group():
@@ -91,6 +110,12 @@ def test_a_preset_that_is_none_is_named():
         ("max_parameters=2_000_000", 2_000_000),
         ("precision=float32", "float32"),
         ("n_steps=abc", "abc"),
+        ("comparisons=snapshots, wrn-16-4", ("snapshots", "wrn-16-4")),
+        ("comparisons=(model_0-final)", ("model_0-final",)),
+        ("comparisons=", ()),
+        ("neighbour_rate=0.025", 0.025),
+        ("neighbour_rate=", None),
+        ("network_morphism=no", False),
     ],
 )
 def test_a_setting_is_read_as_a_person_writes_it(text, value):

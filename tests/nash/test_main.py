@@ -43,6 +43,20 @@ def test_a_search_prints_an_event_a_line_and_its_result_last(capsys, tmp_path):
     assert network.architecture.n_parameters == last["n_parameters"]
 
 
+def test_the_last_line_has_what_the_search_is_compared_with(capsys):
+    settings = [*SMALL, "comparisons=scratch,model_0-final", "neighbour_rate=0.01"]
+    assert main(["--data", "digits", "--preset", "demo", "--set", *settings, "--threads", "1"]) == 0
+    *events, last = lines(capsys.readouterr().out)
+    scratch, model_0 = last["comparisons"]
+    assert (scratch["code"], scratch["status"], scratch["epochs"]) == ("from scratch", "done", 3)
+    assert (model_0["code"], model_0["epochs"]) == ("model_0, final budget", 1)
+    assert scratch["n_parameters"] == last["n_parameters"] >= model_0["n_parameters"]
+    tested = {e["code"]: e["test_accuracy"] for e in events if e["event"] == "candidate_ended"}
+    for compared in last["comparisons"]:
+        assert compared["test_error"] == pytest.approx(1 - tested[compared["code"]])
+    assert last["test_error"] == pytest.approx(1 - tested["final"])
+
+
 def test_the_module_runs_as_a_program_with_the_paper_settings_changed_one_by_one(tmp_path):
     settings = [word for text in SMALL for word in ("--set", text)]
     command = [sys.executable, "-m", "searches.nash", "--data", "digits", *settings, "--threads", "1"]
@@ -60,6 +74,7 @@ def test_the_module_runs_as_a_program_with_the_paper_settings_changed_one_by_one
         (["--preset", "huge"], "preset: 'huge' is none of demo, small"),
         (["--set", "n_validation=5000"], "n_validation=5000: digits has 1497 training images"),
         (["--set", "precision=half"], "precision: 'half' is none of"),
+        (["--set", "comparisons=scratch,resnet"], "comparisons: 'resnet' is none of snapshots, scratch"),
         (["--device", "tpu"], "device='tpu'"),
         (["--threads", "0"], "--threads: 0 is below 1"),
         (["--out", "/nowhere/model.zip"], "--out: /nowhere is not a folder"),
