@@ -141,6 +141,7 @@ def _training_of(
         augmentation=augmentation_of(config, dataset),
         precision=config.precision,
         device=task.device,
+        deterministic=config.deterministic,
         validation=None if task.sees_all else (dataset.images[held_back], dataset.labels[held_back]),
         evaluate_each_epoch=config.evaluate_each_epoch,
         evaluate_start=config.evaluate_each_epoch and job.parent is not None,

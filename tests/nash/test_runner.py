@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from searches.nash import execution
 from searches.nash.beginnings import augmentation_of
 from searches.nash.devices import OutOfMemory
 from searches.nash.evaluation import evaluate, predict, rights
@@ -193,6 +194,20 @@ def test_deepened_blocks_keep_their_statistics_while_frozen(pretrained, unseen):
     means, _ = statistics_of(pretrained.network, TINY, unseen)["c2"]
     assert torch.equal(stored[0], torch.cat((means, means)))
     assert not torch.equal(stored[1], stored[0])
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_the_deterministic_switch_reaches_the_training(unseen, monkeypatch, deterministic):
+    class Asked(Exception):
+        pass
+
+    def asked(*_, **settings):
+        raise Asked(settings["deterministic"])
+
+    monkeypatch.setattr(execution, "Training", asked)
+    config = TINY.replace(deterministic=deterministic)
+    with pytest.raises(Asked, match=str(deterministic)):
+        execute(plan(config, [])[0], config, unseen)
 
 
 def test_padding_and_flip_are_the_data_sets_unless_set(unseen):
