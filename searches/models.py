@@ -16,8 +16,13 @@ from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import Job, Key, Outcome, code_of
 from searches.nash.morphisms import Morphism, morphism_from_dict
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Rises when the same settings would give other numbers: a worker of another version refuses a search."""
+
+
+def engine_version() -> int:
+    """What a new search is stamped with; a function, so that a rise needs no migration."""
+    return ENGINE_VERSION
 
 
 class DataSet(models.Model):
@@ -67,7 +72,7 @@ class Search(models.Model):
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.WAITING, db_index=True)
     reason = models.TextField(blank=True, help_text="why it failed, was paused or stopped, in words")
     seq = models.PositiveBigIntegerField(default=0, help_text="number of its newest event")
-    engine_version = models.PositiveIntegerField(default=ENGINE_VERSION)
+    engine_version = models.PositiveIntegerField(default=engine_version)
     dataset_digest = models.CharField(max_length=64)
     created = models.DateTimeField(auto_now_add=True, db_index=True)
     started = models.DateTimeField(null=True, blank=True)
