@@ -14,6 +14,20 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 LOOK_SECONDS = 0.01
+OF_SEARCH = """
+    FROM searches_candidate c JOIN searches_search s ON s.id = c.search_id
+    {join} WHERE s.uuid = ? {where} ORDER BY 1, 2
+"""
+SLOT = """c.kind || '-' || c.step || '-' || c."index" """
+CANDIDATES = f"SELECT {SLOT}, c.status, c.attempt, c.failures, c.worker, c.checkpoint" + OF_SEARCH.format(
+    join="", where=""
+)
+WEIGHTS = f"SELECT {SLOT}, a.sha256" + OF_SEARCH.format(
+    join="JOIN searches_artifact a ON a.candidate_id = c.id", where="AND a.format = 'weights'"
+)
+CURVES = f"SELECT {SLOT}, p.optimiser_step, p.loss, p.lr, p.val_accuracy" + OF_SEARCH.format(
+    join="JOIN searches_point p ON p.candidate_id = c.id", where=""
+)
 
 
 class Site:
@@ -79,6 +93,10 @@ class Site:
         """Wait for the end of a search; how it ended."""
         query = "SELECT status FROM searches_search WHERE uuid = ? AND status IN ('finished', 'failed', 'stopped')"
         return str(self.wait(lambda: self.rows(query, uuid), f"end of {uuid}", seconds)[0][0])
+
+    def results(self, uuid: str) -> dict[str, list[Any]]:
+        """What a search came to, to the bit: the sha256 of every candidate's weights, and every point."""
+        return {"weights": self.rows(WEIGHTS, uuid), "curves": self.rows(CURVES, uuid)}
 
     def story(self) -> str:
         """What was printed and logged, for a test that fails."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.durability.running import Site
+from tests.durability.running import CANDIDATES, Site
 
 pytestmark = [
     pytest.mark.durability,
@@ -31,20 +31,6 @@ SETTINGS: dict[str, Any] = {
 }
 N_CANDIDATES = 1 + 2 * 2 + 1
 MIDDLE_SECONDS = 0.15
-OF_SEARCH = """
-    FROM searches_candidate c JOIN searches_search s ON s.id = c.search_id
-    {join} WHERE s.uuid = ? {where} ORDER BY 1, 2
-"""
-SLOT = """c.kind || '-' || c.step || '-' || c."index" """
-CANDIDATES = f"SELECT {SLOT}, c.status, c.attempt, c.failures, c.worker, c.checkpoint" + OF_SEARCH.format(
-    join="", where=""
-)
-WEIGHTS = f"SELECT {SLOT}, a.sha256" + OF_SEARCH.format(
-    join="JOIN searches_artifact a ON a.candidate_id = c.id", where="AND a.format = 'weights'"
-)
-CURVES = f"SELECT {SLOT}, p.optimiser_step, p.loss, p.lr, p.val_accuracy" + OF_SEARCH.format(
-    join="JOIN searches_point p ON p.candidate_id = c.id", where=""
-)
 EVENTS = """
     SELECT e.seq, e.kind, e.words FROM searches_event e JOIN searches_search s ON s.id = e.search_id
     WHERE s.uuid = ? ORDER BY e.seq
@@ -68,7 +54,7 @@ def undisturbed(site) -> dict[str, list[Any]]:
 
 
 def results(site: Site, uuid: str) -> dict[str, list[Any]]:
-    found = {"weights": site.rows(WEIGHTS, uuid), "curves": site.rows(CURVES, uuid)}
+    found = site.results(uuid)
     assert len(found["weights"]) == N_CANDIDATES
     return found
 
