@@ -50,6 +50,10 @@ test-browser: $(DEV_STAMP) ## tests in Chromium
 test-durability: $(DEV_STAMP) ## tests that kill and restart a real `up`
 	$(PYTEST) -m durability $(ARGS)
 
+.PHONY: bench
+bench: $(RUN_STAMP) ## speed as ratios, on all of CIFAR-10, in ten minutes (ARGS=--quick: a smoke run; ARGS=--docs)
+	$(VENV)/bin/python -m benchmarks $(ARGS)
+
 .PHONY: study-precision
 study-precision: $(RUN_STAMP) ## does bfloat16 cost accuracy: 44 paired trainings, hours (ARGS="--jobs 2 --docs"; goes on where it was)
 	$(VENV)/bin/python -m benchmarks.precision $(ARGS)

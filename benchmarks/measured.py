@@ -21,7 +21,7 @@ def work_of(options: dict[str, Any]) -> Callable[[Callable[[int], None]], None]:
 
     kind = options["kind"]
     if kind == "matmul":
-        return lambda done: ours.multiply(getattr(torch, options["dtype"]), done)
+        return lambda done: ours.multiply(getattr(torch, options["dtype"]), options["side"], done)
     dataset = load_dataset(options["data"])
     network = architecture(options["network"], dataset.input_shape, dataset.n_classes)
     kinds: dict[str, Callable[[Callable[[int], None]], None]] = {

@@ -63,3 +63,9 @@ def write_json(measures: Mapping[str, Measure], path: Path) -> None:
     found = {n: {"value": m.value, "unit": m.unit, "goal": GOALS.get(n)} for n, m in measures.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def read_json(path: Path) -> Measures:
+    """What write_json has written; nothing where it has not."""
+    found = json.loads(path.read_text()) if path.exists() else {}
+    return {name: Measure(m["value"], m["unit"]) for name, m in found.items()}

@@ -22,7 +22,6 @@ CPU = torch.device("cpu")
 ENDLESS = 100_000
 """Epochs of one training whose rate stays at lambda_start for as long as anybody measures."""
 LEARNING_RATE = 0.05
-MATMUL_SIDE = 4096
 
 
 def fresh(architecture: Architecture, dataset: ImageSet) -> Network:
@@ -86,8 +85,8 @@ def evaluate(architecture: Architecture, dataset: ImageSet, done: Done) -> None:
         predict(network, dataset.test_images, dtype=dtype, on_batch=lambda: done(BATCH_SIZE))
 
 
-def multiply(dtype: torch.dtype, done: Done, side: int = MATMUL_SIDE) -> None:
-    """Square matrix products, until `done` raises; an "image" is one multiply-accumulate."""
+def multiply(dtype: torch.dtype, side: int, done: Done) -> None:
+    """Square matrix products, until `done` raises; counted in multiply-accumulates."""
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(side, side, generator=generator).to(dtype) for _ in range(2))
     for _ in count():

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import re
+from importlib import metadata
 
 from benchmarks.images import BUILD, ROOT
+from searches.nash.devices import CPU_INFO
+from searches.slots import usable_cores
 
+BFLOAT16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
 RESULTS = ROOT / "docs" / "results.md"
 HEADS = {
     "bench": """## Speed
@@ -23,6 +28,15 @@ both.""",
 epoch on 12,800 images under each limit: validation accuracy, mean of two seeds (lower one in brackets).""",
 }
 """Parts of the page in their order; one that was never measured is not there."""
+
+
+def machine_words() -> str:
+    """Processor, its bfloat16, cores and torch, in one line."""
+    info = CPU_INFO.read_text() if CPU_INFO.exists() else ""
+    model = re.search(r"model name\s*:\s*(.+)", info)
+    has = [words for flag, words in BFLOAT16.items() if re.search(rf"\b{flag}\b", info)] or ["no fast bfloat16"]
+    processor = model[1].strip() if model else platform.processor() or platform.machine()
+    return f"{processor} ({' and '.join(has)}), {len(usable_cores())} cores, torch {metadata.version('torch')}."
 
 
 def put_table(name: str, table: str, *, in_docs: bool) -> None:

@@ -16,7 +16,7 @@ from benchmarks.windows import Measured
 from searches.nash.devices import process_environment
 from searches.slots import usable_cores
 
-SECONDS = {"A": 3.0, "B": 4.0, "C": 6.0}
+SECONDS = {"A": 2.0, "B": 3.0, "C": 5.0}
 """Windows per network; of C a step of the plain recipe takes a second or two."""
 
 
@@ -30,13 +30,15 @@ class Settings:
     repeats: int = 5
     seconds: float | None = None
     warm_up: float = 2.0
+    warm_up_steps: int = 3
 
     def seconds_of(self, network: str) -> float:
         return SECONDS[network] if self.seconds is None else self.seconds
 
     def turns(self, network: str) -> dict[str, Any]:
         """How take_turns is called for a network."""
-        return {"seconds": self.seconds_of(network), "warm_up": self.warm_up, "repeats": self.repeats}
+        warm_up = (self.warm_up, self.warm_up_steps)
+        return {"seconds": self.seconds_of(network), "warm_up": warm_up, "repeats": self.repeats}
 
     def plain(self, kind: str, network: str, **options: Any) -> Measured:
         """An ordinary user's process: torch's default environment, all of our cores."""
@@ -57,9 +59,9 @@ class Settings:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="a smoke run: the numbers mean nothing")
-    parser.add_argument("--network", nargs="+", choices=NAMES, default=list(NAMES), help="A, B, C (all)")
+    parser.add_argument("--network", nargs="+", choices=NAMES, help="A, B, C (all; --quick: A)")
     parser.add_argument("--repeats", type=int, default=5, help="windows of a median (5)")
-    parser.add_argument("--seconds", type=float, help="length of a window (A 3, B 4, C 6)")
+    parser.add_argument("--seconds", type=float, help="length of a window (A 2, B 3, C 5)")
     parser.add_argument("--data", default="", help="another data set than CIFAR-10: digits, or a path")
 
 
@@ -72,7 +74,7 @@ def settings_of(chosen: argparse.Namespace) -> Settings:
         sys.exit(f"Skipped: {error}")
     if len(cores) < 2:
         sys.exit("Skipped: the goals are for two cores, this process may use one")
-    networks = tuple(chosen.network)
     if chosen.quick:
-        return Settings(data, cores, networks, repeats=1, seconds=chosen.seconds or 0.2, warm_up=0.1)
-    return Settings(data, cores, networks, chosen.repeats, chosen.seconds)
+        networks = tuple(chosen.network or "A")
+        return Settings(data, cores, networks, 1, chosen.seconds or 0.1, warm_up=0.0, warm_up_steps=1)
+    return Settings(data, cores, tuple(chosen.network or NAMES), chosen.repeats, chosen.seconds)

@@ -16,8 +16,6 @@ from typing import Any, Self, TextIO
 
 from benchmarks.processes import Failed, start
 
-WARM_UP_STEPS = 3
-
 
 class Ended(Exception):
     """Nobody asks for another window."""
@@ -92,15 +90,17 @@ class Measured:
 
 Group = Sequence[Measured]
 """Processes that work at the same time; their rates add up."""
+WarmUp = tuple[float, int]
+"""At least so many seconds and steps."""
 Rates = dict[str, list[float]]
 """Windows of each group, in what it does a second."""
 
 
-def take_turns(groups: Mapping[str, Group], *, seconds: float, warm_up: float, repeats: int) -> Rates:
+def take_turns(groups: Mapping[str, Group], *, seconds: float, warm_up: WarmUp, repeats: int) -> Rates:
     """Rates of each group, `repeats` windows each, the groups in turn; the first round is warm-up and not counted."""
     rates: Rates = {name: [] for name in groups}
     for group in groups.values():
-        _window(group, warm_up, steps=WARM_UP_STEPS)
+        _window(group, *warm_up)
     for _ in range(repeats):
         for name, group in groups.items():
             rates[name].append(_window(group, seconds))
@@ -113,7 +113,7 @@ def _window(group: Group, seconds: float, steps: int = 1) -> float:
     return sum(process.rate() for process in group)
 
 
-def measure(groups: Mapping[str, Callable[[], Group]], *, seconds: float, warm_up: float, repeats: int) -> Rates:
+def measure(groups: Mapping[str, Callable[[], Group]], *, seconds: float, warm_up: WarmUp, repeats: int) -> Rates:
     """As take_turns, with processes that live as long as that takes."""
     with ExitStack() as stack:
         started = {name: [stack.enter_context(process) for process in make()] for name, make in groups.items()}

@@ -1,0 +1,76 @@
+"""make bench: every ratio in one run, as a table and in build/bench.json.
+
+On all of CIFAR-10, in about ten minutes on two cores; nothing else should run beside it. ARGS="--quick" is a smoke
+run whose numbers mean nothing (build/bench-quick.json). ARGS="--only train --network A" measures a part and keeps
+the other measures in build/bench.json. ARGS="--search DATA_DIR/UUID" takes search_overhead from a finished search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks import data_path, overhead, peak, train, validation
+from benchmarks.images import BUILD
+from benchmarks.measures import Measures, printed, read_json, write_json
+from benchmarks.report import machine_words, put_table
+from benchmarks.settings import Settings, add_arguments, settings_of
+from benchmarks.windows import Rates
+
+PARTS = ("train", "data_path", "peak", "validation", "overhead")
+
+
+def measured(settings: Settings, parts: list[str], *, search: Path | None, quick: bool) -> Measures:
+    """The measures of these parts, told as they come; shares of the peak need `train` and `peak`."""
+    measures: Measures = {}
+    rates: dict[str, Rates] = {}
+    peaks: dict[str, float] = {}
+    began = perf_counter()
+    for part in parts:
+        if part == "train":
+            for network in settings.networks:
+                rates[network] = train.rates_of(network, settings)
+                found = train.measures_of(network, rates[network])
+                measures |= _told(found, f"train {network}", began)
+            continue
+        if part == "peak":
+            peaks = peak.peaks_of(settings)
+            found = peak.measures_of(peaks, rates)
+        elif part == "data_path":
+            found = data_path.measures_of(settings)
+        elif part == "validation":
+            found = validation.measures_of(settings, trained_steps=5 if quick else validation.TRAINED_STEPS)
+        else:
+            found = overhead.measures_of(search, quick=quick)
+        measures |= _told(found, part, began)
+    return measures
+
+
+def _told(found: Measures, part: str, began: float) -> Measures:
+    print(f"{part}, at {perf_counter() - began:.0f} s\n{printed(found)}", file=sys.stderr, flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--search", type=Path, metavar="DATA_DIR/UUID", help="a finished search of preset small")
+    parser.add_argument("--docs", action="store_true", help="put the table into docs/results.md too")
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    measures = measured(settings_of(chosen), chosen.only, search=chosen.search, quick=chosen.quick)
+    path = BUILD / ("bench-quick.json" if chosen.quick else "bench.json")
+    if len(chosen.only) < len(PARTS) and not chosen.quick:
+        measures = {**read_json(path), **measures}
+    write_json(measures, path)
+    name = "bench-quick" if chosen.quick else "bench"
+    put_table(name, f"{machine_words()}\n\n{printed(measures)}", in_docs=chosen.docs and not chosen.quick)
+    print(f"{path} written")
+
+
+if __name__ == "__main__":
+    main()
