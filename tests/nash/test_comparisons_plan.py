@@ -20,6 +20,7 @@ def run(config, history=(), accuracy=lambda job: random.Random(repr(job.key)).ra
     """The history of a search in which each training ends with accuracy(job)."""
     history = list(history)
     while jobs := plan(config, history):
+        assert not {job.key for job in jobs} & {outcome.job.key for outcome in history}
         history += [Outcome(job, "done", accuracy(job)) for job in jobs]
     return history
 
