@@ -48,12 +48,12 @@ CATALOGUE = {
         Comparison(
             "wrn-16-4",
             "WRN-16-4",
-            "A wide residual network, 2.7 M parameters, for all the epochs of the search; 0.4 GMACs an image of 32×32.",
+            "A wide residual network, 2.7 M parameters, for all epochs of the search; 0.4 GMACs an image of 32×32.",
         ),
         Comparison(
             "wrn-28-10",
             "WRN-28-10",
-            "A wide residual network, 36.5 M parameters, for all the epochs of the search; 5.2 GMACs an image of 32×32.",
+            "A wide residual network, 36.5 M parameters, for all epochs of the search; 5.2 GMACs an image of 32×32.",
         ),
     )
 }

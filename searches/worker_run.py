@@ -70,7 +70,7 @@ class Run:
         checkpoint = self._resume()
         parent = files.load_parent(candidate)
         statistics = None
-        if parent is not None and job.morphisms:
+        if parent is not None and job.morphisms and candidate.search.search_config.network_morphism:
             statistics = files.load_statistics(candidate, parent, self._images, self._device, on_batch=self._beat)
             self._long_call()
         return execute(

@@ -19,18 +19,22 @@ class Entry(TypedDict):
     parameters_gained: int
 
 
-def changes(parent: Architecture, morphisms: Sequence[Morphism]) -> list[Entry]:
-    """The morphism record read against the parent. Raises InvalidMorphism where it does not fit the parent."""
+def changes(parent: Architecture, morphisms: Sequence[Morphism], *, exact: bool = True) -> list[Entry]:
+    """The morphism record read against the parent. Raises InvalidMorphism where it does not fit the parent.
+
+    `exact`: whether the child was made by network morphism, and a join changed nothing at its birth.
+    """
     entries: list[Entry] = []
     before = parent
     for morphism in morphisms:
         change = morphism.apply(before)
         after = change.architecture
+        at_birth = _AT_BIRTH.get(morphism.kind, "") if exact else ""
         entries.append(
             Entry(
                 kind=morphism.kind,
                 words=morphism.words(),
-                detail=_DETAILS.get(morphism.kind, _added)(change),
+                detail=_DETAILS.get(morphism.kind, _added)(change) + at_birth,
                 parameters_gained=after.n_parameters - before.n_parameters,
             )
         )
@@ -48,12 +52,8 @@ def _widened(change: Change) -> str:
     return f"{old} → {change.architecture.shapes[block][0]} channels"
 
 
-def _concatenated(change: Change) -> str:
-    return f"{change.added[-1]}, {_shape(change, change.added[-1])}{_way(change)}; zero slices at birth"
-
-
-def _mixed(change: Change) -> str:
-    return f"{change.added[-1]}, {_shape(change, change.added[-1])}{_way(change)}; λ = 1 at birth"
+def _joined(change: Change) -> str:
+    return f"{change.added[-1]}, {_shape(change, change.added[-1])}{_way(change)}"
 
 
 def _added(change: Change) -> str:
@@ -63,9 +63,10 @@ def _added(change: Change) -> str:
 _DETAILS: dict[str, Callable[[Change], str]] = {
     "deepen": _deepened,
     "widen": _widened,
-    "concat": _concatenated,
-    "add": _mixed,
+    "concat": _joined,
+    "add": _joined,
 }
+_AT_BIRTH = {"concat": "; zero slices at birth", "add": "; λ = 1 at birth"}
 
 
 def _shape(change: Change, name: str) -> str:

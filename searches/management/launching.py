@@ -8,6 +8,7 @@ from django.core.management.base import CommandError
 
 from searches import datasets, selectors, services, tasks
 from searches.comparisons import interval
+from searches.diagrams.words import counted
 from searches.models import Candidate, DataSet, Search
 from searches.nash.config import InvalidConfig
 from searches.nash.hillclimb import COMPARISON_KINDS
@@ -63,8 +64,8 @@ def find(text: str) -> Search:
 def result_of(search: Search) -> dict[str, Any]:
     """uuid, status, test_error (a fraction), n_parameters, wall_seconds, and the reason where there is one.
 
-    test_error and n_parameters are None until the final training has ended. `comparisons`, where there are any:
-    of each its name, status, epochs, n_parameters, seconds and test_error.
+    test_error and n_parameters are None until the final training has ended, wall_seconds count until then.
+    `comparisons`, where there are any: of each its name, status, epochs, n_parameters, seconds and test_error.
     """
     search.refresh_from_db()
     final = search.candidates.filter(kind="final", status="done").first()
@@ -74,7 +75,7 @@ def result_of(search: Search) -> dict[str, Any]:
         "status": search.status,
         "test_error": None if test_accuracy is None else round(1.0 - test_accuracy, 6),
         "n_parameters": final.n_parameters if final else None,
-        "wall_seconds": round(selectors.seconds_spent(search), 1),
+        "wall_seconds": round(selectors.seconds_spent(search, until=final.ended if final else None), 1),
         **({"reason": search.reason} if search.reason else {}),
         **({"comparisons": compared} if (compared := [_comparison(c) for c in _compared(search)]) else {}),
     }
@@ -112,8 +113,8 @@ def result_lines(search: Search) -> list[str]:
 
 
 def _comparison_line(candidate: Candidate, n_test: int) -> str:
-    """'from scratch: 9.00 % test error (6.27 to 12.76), 38 epochs, 25,010 parameters, 12 s'."""
-    cost = f"{candidate.epochs:,} epochs, {candidate.n_parameters:,} parameters"
+    """'from scratch: 9.00 % test error (6.26 to 12.78), 38 epochs, 25,010 parameters, 12 s'."""
+    cost = f"{counted(candidate.epochs, 'epoch')}, {candidate.n_parameters:,} parameters"
     if candidate.test_accuracy is None:
         return f"  {candidate.code}: {candidate.status.replace('_', ' ')}, {cost}"
     low, high = interval(1 - candidate.test_accuracy, n_test)

@@ -14,6 +14,8 @@ from searches.nash.hillclimb import COMPARISON_KINDS
 from searches.nash.references import wide_resnet
 
 GROWTH_LIMITS = (1.0, 2.0)
+OWN_PACE_EPOCHS = 0.25
+"""From so many epochs on a training is judged by its own pace, no longer by its multiply-accumulates."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def time_left(
         return None
 
     def seconds(work: Work, epochs: float) -> float:
+        if work.epoch >= OWN_PACE_EPOCHS:
+            return work.seconds / work.epoch * epochs
         return work.cost(epochs, n_train, n_validation) * seconds_per_mac[work.takes_all_cores]
 
     open_now = [(w, w.epochs - w.epoch) for w in works if w.is_open]

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
+from searches import comparisons
 from searches.models import Candidate, DataSet, Search
 from searches.nash.config import InvalidConfig, SearchConfig
 from searches.nash.hillclimb import Job, plan
@@ -37,6 +38,7 @@ def create_search(
     """
     _check_images(config, dataset)
     jobs = plan(config, [])
+    compared = sum(comparisons.lengths(config))
     with transaction.atomic():
         search = Search.objects.create(
             name=name,
@@ -51,7 +53,7 @@ def create_search(
             search,
             "search_created",
             f"Search created on {dataset.name}: {config.n_steps} steps of {config.n_neigh}, "
-            f"{config.epoch_budget:,} epochs",
+            f"{config.epoch_budget:,} epochs" + (f" and {compared:,} of comparisons" if compared else ""),
             search_part=search_fields(search),
             candidates=candidates,
         )

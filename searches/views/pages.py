@@ -49,11 +49,12 @@ def candidate_detail(request: HttpRequest, uuid: UUID, kind: str, step: int, ind
     candidate = find_candidate(search, kind, step, index)
     against = Architecture.from_dict(candidate.parent.architecture) if candidate.parent else None
     drawing = architecture_svg(Architecture.from_dict(candidate.architecture), against, width=NETWORK_WIDTH)
+    exact = search.search_config.network_morphism
     context = {
         "search": search,
         "candidate": candidate,
         "snapshot": snapshot(search),
-        "changes": changes(against, candidate.morphism_list()) if against else [],
+        "changes": changes(against, candidate.morphism_list(), exact=exact) if against else [],
         "drawing": mark_safe(drawing),  # noqa: S308  # diagrams escape all text
         "network_width": NETWORK_WIDTH,
     }

@@ -6,7 +6,7 @@ import { CONFIG, axis, baseLayout, palette, percentRange } from "./figure.js";
 import { percent } from "./format.js";
 import { MARGIN, annotations, openEnds } from "./labels.js";
 import { SERIES, constantRate, curve, parentSample, rateAt, rateSample, sample, seriesNumber } from "./series.js";
-import { isParentSlot } from "./state.js";
+import { isComparison, isParentSlot } from "./state.js";
 
 const MOST_KEYS = 16;
 const FIXED = 3; // traces that stand before the children's: rate, parent, rings of those that train
@@ -50,19 +50,27 @@ export class Curves {
     }
   }
 
+  /** The candidates on show. Comparisons have nothing in common that would be worth seeing on the page of one. */
+  #row() {
+    const store = this.#store;
+    return this.#alone && isComparison(store.chosen) ? [store.chosen] : store.row(store.step);
+  }
+
   /** What is on show: the candidates of a row, their curves, and all that the words in the chart depend on. */
   #view() {
     const store = this.#store;
-    const row = store.row(store.step);
+    const row = this.#row();
     const places = row.map((candidate) => store.place(candidate));
     const epochs = Math.max(1, ...row.map((candidate) => candidate.epochs));
     const quantity = store.step > store.nSteps ? "loss" : this.#quantity; // the final training has no validation set
     const parent = row[0]?.kind === "neighbour" ? store.parentOf(row[0]) : null;
+    const together = quantity === "loss" && row.length > 1 && isComparison(row[0]);
     const view = {
       row,
       places,
       quantity,
       epochs,
+      log: together, // what begins afresh begins a hundred times above where the others are
       rate: row.every((candidate) => candidate.epochs === epochs), // cycles of different lengths have no common rate to draw
       constant: constantRate(row[0]?.kind, store.search.config),
       parent: parent?.val_accuracy == null ? null : parent,
@@ -73,6 +81,7 @@ export class Curves {
       images: store.search.dataset.n_train,
       name: `${store.step} ${quantity}`,
     };
+    view.y = (value) => (view.log ? Math.log10(Math.max(value, 1e-6)) : value); // where a value stands on the axis
     view.range = this.#zoomed && view.name === this.#drawn.name ? this.#plot.layout.yaxis2.range : rangeOf(view);
     const { t, b } = view.wide ? MARGIN.wide : MARGIN.narrow;
     view.pixelsPerUnit = (this.#plot.clientHeight - t - b) / (view.range[1] - view.range[0]);
@@ -141,7 +150,7 @@ export class Curves {
         ...axis(colour), side: "right", range: [0, start * 1.04], showgrid: false, fixedrange: true,
         tickmode: "array", tickvals: [0, start / 2, start], visible: view.rate && !this.#off.has("rate"),
       },
-      yaxis2: { ...axis(colour), overlaying: "y", side: "left", range: view.range, nticks: 6, showgrid: true },
+      yaxis2: { ...axis(colour), ...(view.log ? LOGARITHMIC : { type: "linear", nticks: 6 }), overlaying: "y", side: "left", range: view.range, showgrid: true },
       annotations: annotations(view, colour),
     };
   }
@@ -195,6 +204,7 @@ export class Curves {
 
   #title() {
     const { step, nSteps, comparisonRow } = this.#store;
+    if (step === comparisonRow && this.#alone) return "Learning curve";
     if (step === 0) return "Learning curve, pretraining";
     if (step === comparisonRow) return "Learning curves, comparisons";
     return step > nSteps ? "Learning curve, final training" : `Learning curves, step ${step}`;
@@ -203,7 +213,7 @@ export class Curves {
   #subtitle() {
     const { step, nSteps, comparisonRow, search } = this.#store;
     if (step === 0) return "model_0 from scratch: one cosine from lambda_start to lambda_end.";
-    if (step === comparisonRow) return "On training + validation set together, each with a cosine of its own length: there is only the loss to show.";
+    if (step === comparisonRow && !this.#alone) return "On training + validation set together, each with a cosine of its own length: there is only the loss to show.";
     if (step > nSteps) return "On training + validation set together: there is no validation accuracy to show, only the loss.";
     const { network_morphism: morphism, neighbour_rate: rate } = search.config;
     const begins = morphism ? "Each child starts at its parent’s accuracy" : "New and modified layers of a child begin afresh, the others as its parent’s";
@@ -267,8 +277,11 @@ function rings({ row, curves, numbers, places, off }, colour) {
   };
 }
 
-function rangeOf({ places, curves, off, parent, quantity }) {
+const LOGARITHMIC = { type: "log", tickmode: "linear", dtick: 1, exponentformat: "none" };
+
+function rangeOf({ places, curves, off, parent, quantity, log, y }) {
   const values = curves.filter((_, i) => !off.has(places[i])).flatMap((c) => c.y);
+  if (log) return values.length ? [y(0.8 * Math.min(...values)), y(1.3 * Math.max(...values))] : [-2, 1];
   if (quantity === "loss") return [0, values.length ? 1.05 * Math.max(...values) : 1];
   return percentRange(parent ? [...values, 100 * parent.val_accuracy] : values);
 }

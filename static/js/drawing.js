@@ -40,6 +40,9 @@ export class Network {
       link.href = chosen.url;
       setText(link.querySelector("span"), `Open ${chosen.code}`);
     }
+    const built = chosen.kind === "reference" && chosen.digest !== this.#store.row(0)[0]?.digest; // not by the search
+    byId("legend-reference").hidden = !built;
+    byId("legend-parent").hidden = built;
     this.#morphisms(chosen, parent);
     if (this.#width) this.#draw(chosen, parent);
   }

@@ -14,7 +14,7 @@ export function annotations(view, colour) {
   const shown = row.map((candidate, i) => ({ candidate, number: view.numbers[i], ...curves[i] })).filter((_, i) => !off.has(view.places[i]));
   const notes = captions(view, colour["ink-3"]);
   if (curves.every((c) => c.x.length < 2)) notes.push(firstPoint(view, colour));
-  for (const each of openEnds(shown)) notes.push(nowLabel(each, colour));
+  for (const each of openEnds(shown)) notes.push(nowLabel(each, view, colour));
   return wide ? [...notes, ...endLabels(view, shown, colour)] : notes;
 }
 
@@ -40,10 +40,10 @@ function firstPoint({ row, images }, colour) {
   return { text, x: 0.5, y: 0.5, xref: "paper", yref: "paper", showarrow: false, bgcolor: colour.surface, borderpad: 6, font: { size: 13, color: colour["ink-2"] } };
 }
 
-function nowLabel({ candidate, number, x, y }, colour) {
-  const right = x.at(-1) > 0.8 * candidate.epochs;
+function nowLabel({ candidate, number, x, y }, view, colour) {
+  const right = x.at(-1) > 0.8 * view.epochs;
   return {
-    text: `${shortCode(candidate)} now`, x: x.at(-1), y: y.at(-1), xref: "x", yref: "y2", showarrow: false,
+    text: `${shortCode(candidate)} now`, x: x.at(-1), y: view.y(y.at(-1)), xref: "x", yref: "y2", showarrow: false,
     xshift: right ? -14 : 14, yshift: -18, xanchor: right ? "right" : "left", bgcolor: colour.surface, borderpad: 1,
     font: { size: 13, weight: 600, color: colour[SERIES[number - 1].token] },
   };
@@ -51,11 +51,11 @@ function nowLabel({ candidate, number, x, y }, colour) {
 
 /** Labels at the ends of the curves, moved apart, with thin lines that lead to them. */
 function endLabels({ row, epochs, quantity, parent, off, pixelsPerUnit }, shown, colour) {
-  if (row.length > 12) return [];
+  if (row.length > 12 || row.some(isComparison)) return []; // comparisons end anywhere, and all of them near zero
   const ended = shown.filter((c) => c.candidate.status !== "running" && c.x.length > 1);
   const ends = ended.map(({ candidate, number, x, y }) => ({
     x: x.at(-1), y: y.at(-1), color: colour[SERIES[number - 1].token],
-    text: isComparison(candidate) ? shortCode(candidate) : `${candidate.code}  ${quantity === "loss" ? y.at(-1).toFixed(3) : percent(y.at(-1) / 100, 1)}`,
+    text: `${candidate.code}  ${quantity === "loss" ? y.at(-1).toFixed(3) : percent(y.at(-1) / 100, 1)}`,
   }));
   if (parent && quantity === "accuracy" && !off.has("parent")) {
     ends.push({ x: epochs, y: 100 * parent.val_accuracy, text: "parent", color: colour["ink-2"] });

@@ -100,7 +100,7 @@ def played(config: SearchConfig, n_trainings: int, status: str = "running") -> S
     while jobs := plan(config, history):
         for job in jobs:
             known = len(rows) < n_trainings
-            final = job.kind == "final"
+            final = job.kind not in ("pretrain", "neighbour")
             value = None if final else accuracy(job.step, job.index, config.n_neigh)
             outcome = Outcome(job, "done", value)
             ids[job.key] = len(rows) + 1
@@ -114,7 +114,7 @@ def played(config: SearchConfig, n_trainings: int, status: str = "running") -> S
             break
     for step in range(config.n_steps + 1):
         best = winner(history, step)
-        row = [r for r in rows if r["step"] == step and r["kind"] != "final"]
+        row = [r for r in rows if r["step"] == step and r["kind"] in ("pretrain", "neighbour")]
         if best and all(r["status"] == "done" for r in row):
             rows[ids[best.job.key] - 1]["winner"] = True
     best_id = max((r["id"] for r in rows if r["winner"]), default=None)

@@ -19,6 +19,7 @@ TINY: dict[str, Any] = {
     "max_channels": 16,
 }
 ACCURACIES = {"model_0": 0.5, "1.1": 0.6, "1.2": 0.7, "1.3": 0.65, "2.1": 0.75, "2.2": 0.72, "2.3": 0.71}
+TEST_ACCURACIES = {"final": 0.9, "snapshot": 0.8, "scratch": 0.85, "reference": 0.7}
 
 
 def make_dataset(name: str = "digits", **columns: Any) -> DataSet:
@@ -63,8 +64,8 @@ def result(val_accuracy: float | None = 0.5, **changes: Any) -> services.Result:
 def train(candidate: Candidate) -> list[int]:
     """Claim and finish, with the accuracy that ACCURACIES gives it."""
     lease = leased(candidate)
-    if candidate.kind == "final":
-        return services.finish(lease, result(None, test_accuracy=0.9, correct=None))
+    if candidate.kind not in ("pretrain", "neighbour"):
+        return services.finish(lease, result(None, test_accuracy=TEST_ACCURACIES[candidate.kind], correct=None))
     return services.finish(lease, result(ACCURACIES.get(candidate.code, 0.4)))
 
 

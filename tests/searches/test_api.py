@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 
+from searches import services
 from searches.models import Search
 from tests.searches.rows import make_search, run_to, run_to_end
 
@@ -79,9 +80,12 @@ def test_the_number_of_queries_does_not_grow_with_the_search(charlie, django_ass
         charlie.get(f"/api/v1/searches/{search.uuid}")
 
 
-def test_replaying_the_log_onto_an_early_snapshot_gives_the_late_one(charlie):
-    search = make_search()
+@pytest.mark.parametrize("launched_with", [[], ["scratch", "model_0-final"]])
+def test_replaying_the_log_onto_an_early_snapshot_gives_the_late_one(charlie, launched_with):
+    search = make_search(comparisons=launched_with)
     early = charlie.get(f"/api/v1/searches/{search.uuid}").json()
+    run_to_end(search)
+    services.compare(search, ["snapshots"], "a test")
     run_to_end(search)
     late = charlie.get(f"/api/v1/searches/{search.uuid}").json()
     replayed = early
@@ -103,7 +107,7 @@ def merged(state, event):
     for pk, rows in payload.get("points", {}).items():
         known = points.get(pk, [])
         points[pk] = known + [row for row in rows if not known or row[0] > known[-1][0]]
-    kinds = ["pretrain", "neighbour", "final"]
+    kinds = ["pretrain", "neighbour", "final", "snapshot", "scratch", "reference"]
     ordered = sorted(candidates.values(), key=lambda c: (kinds.index(c["kind"]), c["step"], c["index"]))
     return {**state, **payload.get("search", {}), "seq": event["seq"], "candidates": ordered, "points": points}
 

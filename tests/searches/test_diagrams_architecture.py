@@ -11,12 +11,13 @@ from searches.diagrams.architecture import one_column_layout
 from searches.diagrams.columns import laid_out
 from searches.diagrams.layout import DENSE, NORMAL
 from searches.diagrams.parts import parts_of
-from searches.diagrams.svg import polyline
+from searches.diagrams.svg import polyline, text_width
 from searches.nash import Architecture, Bounds, Deepen, SkipAdd, SkipConcat, Widen, draw_morphisms
+from searches.nash.references import wide_resnet
 from tests.searches.drawings import chain, drawn, having, is_golden, large
 
 WIDTHS = (334, 376, 1176)
-JOINS = ("concat", "mix")
+JOINS = ("concat", "mix", "add")
 
 
 def rows_marked(root: ET.Element, mark: str) -> set[str]:
@@ -25,6 +26,12 @@ def rows_marked(root: ET.Element, mark: str) -> set[str]:
 
 SAMPLES = [pytest.param(chain(seed, n), id=f"{n} morphisms") for seed, n in ((0, 0), (1, 3), (2, 9), (4, 20))]
 SAMPLES += [pytest.param(large(60, 18), id="60 blocks")]
+WIDE_RESNETS = {
+    "WRN-16-4": wide_resnet(16, 4),
+    "WRN-28-10": wide_resnet(28, 10),
+    "of 8 px": wide_resnet(16, 4, (1, 8, 8)),
+}
+SAMPLES += [pytest.param(net, id=name) for name, net in WIDE_RESNETS.items()]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -35,6 +42,7 @@ def test_every_node_of_the_trunk_is_drawn_once_and_every_skip_once(net: Architec
     blocks = [name for name in rows if name in net.blocks]
     assert sorted(blocks) == sorted(net.blocks)
     assert len(rows) == len(set(rows))
+    assert len(rows) + sum(s.pools + (s.projection is not None) for s in parts_of(net).skips) == len(net.nodes)
     names = [e.text for e in having(root, "name")]
     assert [n for n in names if n in net.blocks] == blocks
     joins = [node.name for node in net.nodes if node.op in JOINS]
@@ -238,6 +246,42 @@ def test_the_double_line_of_a_concatenation_keeps_its_distance_in_the_corners() 
     assert inner == "M0 2L40 2Q48 2 48 10L48 70Q48 78 40 78L10 78"
 
 
+# ------------------------------------------------------------------ reference networks
+
+
+@pytest.mark.parametrize("width", [280, 376, 560])
+@pytest.mark.parametrize("name", WIDE_RESNETS)
+def test_the_labels_of_a_reference_network_fit_into_their_blocks(name: str, width: int) -> None:
+    parts = parts_of(WIDE_RESNETS[name])
+    stack, column, legs = one_column_layout(parts, DENSE, width)
+    for placed in stack.placed:
+        if placed.row.is_block:
+            taper = 24 if placed.row.stride > 1 else 0
+            room = column.block_width(placed.row.channels) - taper / 2
+            assert text_width(placed.row.label, DENSE.font, bold=True) <= room + 1, placed.row.label
+    assert all(leg.lane == 0 for leg in legs), "shortcuts follow one another on one lane"
+
+
+def test_a_reference_network_shows_its_strides_its_norms_as_lines_and_its_shortcuts() -> None:
+    net = WIDE_RESNETS["WRN-16-4"]
+    root = drawn(architecture_svg(net))
+    labels = [e.text for e in having(root, "label")]
+    assert labels.count("3×3 · 128 · stride 2") == 1
+    assert labels.count("3×3 · 256 · stride 2") == 1
+    assert [e.text for e in having(root, "band-label")] == ["32×32", "16×16", "8×8"]
+    norms = having(root, "norm")
+    assert len(norms) == 13
+    assert {norm.get("height") for norm in norms} == {"4"}
+    assert len(having(root, "projection")) == 3
+    said = root.get("aria-label", "")
+    assert said == "Network: 16 convolutions, 6 additions; 2,748,890 parameters"
+
+
+def test_bands_of_a_reference_network_do_not_meet_and_leave_room_for_their_labels() -> None:
+    stack, _, _ = one_column_layout(parts_of(WIDE_RESNETS["WRN-28-10"]), DENSE, 376)
+    assert all(b.top - a.bottom >= 16 for a, b in pairwise(stack.bands))
+
+
 # ------------------------------------------------------------------ golden files
 
 
@@ -247,4 +291,5 @@ def test_the_drawings_are_the_golden_ones() -> None:
     assert is_golden("architecture-model-0", architecture_svg(Architecture.initial()))
     assert is_golden("architecture-child", architecture_svg(child, parent, width=376))
     assert is_golden("architecture-wide", architecture_svg(large(30, 8), width=1176))
+    assert is_golden("architecture-wrn-16-4", architecture_svg(WIDE_RESNETS["WRN-16-4"], width=376))
     assert is_golden("thumbnail", thumbnail_svg(child, parent))

@@ -34,6 +34,15 @@ def test_a_change_says_what_it_made() -> None:
     ]
 
 
+def test_without_network_morphism_nothing_is_said_of_a_joins_birth() -> None:
+    morphisms = [SkipConcat("c1", "c3"), SkipAdd("c2", "c3")]
+    details = [e["detail"] for e in changes(Architecture.initial(), morphisms, exact=False)]
+    assert details == [
+        "cat1, 64 channels at 8×8, through 2 max-pools",
+        "mix1, 32 channels at 8×8, through 1 max-pool",
+    ]
+
+
 def test_the_legends_are_small_drawings_with_words() -> None:
     for key in [*architecture_legend(), *width_legend()]:
         assert drawn(key["svg"]).get("aria-hidden") == "true"

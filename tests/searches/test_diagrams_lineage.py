@@ -1,10 +1,13 @@
 """The lineage tree: every training at its place, decided solid, open dashed, to come dotted."""
 
+from dataclasses import replace
+
 import pytest
 
 from searches.diagrams import lineage_svg, morphism_legend, ramp_legend
 from searches.diagrams.family import generations, ramp_of
 from searches.nash import SearchConfig
+from searches.nash.config import COMPARISONS
 from tests.searches.drawings import Snapshot, drawn, having, in_state, is_golden, node, played, words
 
 SMALL = SearchConfig(n_steps=2, n_neigh=4, n_NM=3, epoch_neigh=10)
@@ -24,6 +27,12 @@ def test_every_training_is_a_node_with_its_place() -> None:
         assert (found.get("data-candidate"), found.get("data-step")) == (str(c["id"]), str(c["step"]))
         assert (found.get("data-index"), found.get("data-url")) == (str(c["index"]), c["url"])
     assert len(having(root, "node")) == len(FINISHED["candidates"])
+
+
+def test_the_tree_is_algorithm_1_whatever_is_compared_with_it() -> None:
+    compared = played(replace(SMALL, comparisons=COMPARISONS), 99, "finished")
+    assert {c["kind"] for c in compared["candidates"]} > {"snapshot", "scratch", "reference"}
+    assert lineage_svg(compared) == lineage_svg(FINISHED)
 
 
 def test_the_parents_own_slot_is_a_hexagon_and_the_last_of_its_row() -> None:

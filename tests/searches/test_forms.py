@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from searches.forms import SETTINGS, SearchForm
-from searches.nash.config import SearchConfig
+from searches.nash.config import COMPARISONS, SearchConfig
 from searches.nash.presets import PRESETS, preset_config
 from tests.searches.rows import make_dataset
 
@@ -66,6 +66,9 @@ def test_numbers_are_read_as_people_write_them():
         ({"n_validation": "1497"}, "n_validation", "none would be left to train on"),
         ({"max_parameters": "10"}, "max_parameters", "below model_0's own size"),
         ({"name": " "}, "name", "required"),
+        ({"comparisons": ["scratch", "wrn-40-4"]}, "comparisons", "wrn-40-4 is not one of the available choices"),
+        ({"neighbour_rate": "0"}, "neighbour_rate", "outside the allowed range"),
+        ({"neighbour_rate": "small"}, "neighbour_rate", "'small' is not a number"),
     ],
 )
 def test_a_mistake_is_said_beside_its_field(changes, field, words):
@@ -96,3 +99,27 @@ def test_a_card_shows_the_shape_of_its_budget():
     assert [bar.part for bar in card.bars] == ["pre", *["step"] * 5, "final"]
     first_step, final = card.bars[1], card.bars[-1]
     assert first_step.width / final.width == pytest.approx(136 / 100, rel=0.01)
+
+
+def test_comparisons_are_ticked_with_a_line_of_words_each():
+    form = SearchForm(filled(comparisons=["wrn-16-4", "scratch"]))
+    assert form.is_valid(), form.errors
+    assert set(form.config.comparisons) == {"scratch", "wrn-16-4"}
+    assert [c.comparison.name for c in form.comparison_choices] == list(COMPARISONS)
+    assert [c.comparison.name for c in form.comparison_choices if c.is_chosen] == ["scratch", "wrn-16-4"]
+    assert all(c.comparison.words.endswith(".") for c in form.comparison_choices)
+
+
+def test_nothing_is_compared_unless_it_is_ticked_and_the_switches_are_as_they_were():
+    form = SearchForm(filled())
+    assert form.is_valid(), form.errors
+    config = form.config
+    assert (config.comparisons, config.neighbour_rate, config.network_morphism, config.deterministic) == (
+        (), None, True, True,
+    )  # fmt: skip
+
+
+def test_the_papers_ablations_are_settings_of_the_form():
+    form = SearchForm({k: v for k, v in filled(neighbour_rate="0.025").items() if k != "network_morphism"})
+    assert form.is_valid(), form.errors
+    assert (form.config.neighbour_rate, form.config.network_morphism) == (0.025, False)

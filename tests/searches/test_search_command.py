@@ -146,6 +146,50 @@ def test_pause_resume_and_stop_do_so_and_send_what_waits(sent):
         run("pause", str(search.uuid))
 
 
+def test_launch_takes_the_settings_of_the_papers_comparisons(sent):
+    make_dataset()
+    given = ["comparisons=scratch,wrn-16-4", "neighbour_rate=0.025", "network_morphism=no", "deterministic=off"]
+    run("launch", *(word for setting in given for word in ("--set", setting)))
+    config = Search.objects.get().search_config
+    assert config.comparisons == ("scratch", "wrn-16-4")
+    assert (config.neighbour_rate, config.network_morphism, config.deterministic) == (0.025, False, False)
+    with pytest.raises(CommandError, match="'wrn-40-4' is none of snapshots, scratch"):
+        run("launch", "--set", "comparisons=wrn-40-4")
+
+
+def test_compare_reopens_a_finished_search_and_sends_what_it_adds(sent):
+    search = make_search(name="Night run")
+    with pytest.raises(CommandError, match="only a search that has finished can be compared"):
+        run("compare", str(search.uuid), "scratch")
+    finish(search)
+    assert run("compare", str(search.uuid), "scratch", "model_0-final")[0] == "Night run: running\n"
+    assert sorted(sent) == sorted(c.pk for c in pending(search))
+    line = progress_line(search)
+    assert line.startswith("comparisons · waiting for a worker · best")
+    with pytest.raises(CommandError, match="is running"):
+        run("compare", str(search.uuid), "wrn-16-4")
+
+
+def test_show_and_list_tell_what_a_search_was_compared_with(sent):
+    search = make_search(comparisons=["scratch", "model_0-final"])
+    while not search.candidates.filter(kind="scratch").exists():
+        train_pending(search)
+    scratch, model_0 = (search.candidates.get(kind=kind) for kind in ("scratch", "reference"))
+    facts = {"dataset_digest": search.dataset_digest}
+    services.finish(leased(scratch, **facts), result(None, test_accuracy=0.91))
+    services.end_candidate(leased(model_0, **facts), "too_big", "8 GiB are not there")
+    shown = run("show", str(search.uuid))[0]
+    size = f"{scratch.n_parameters:,} parameters"
+    assert f"  from scratch: 9.00 % test error (6.26 to 12.78), 6 epochs, {size}, 2 s" in shown
+    assert f"  model_0, final budget: too big, 1 epoch, {model_0.n_parameters:,} parameters" in shown
+    (row,) = json.loads(run("list", "--json")[0])
+    assert [(c["name"], c["status"], c["test_error"]) for c in row["comparisons"]] == [
+        ("from scratch", "done", 0.09),
+        ("model_0, final budget", "too_big", None),
+    ]
+    assert row["test_error"] == pytest.approx(0.03)
+
+
 def test_download_copies_the_zip_and_says_so_while_there_is_none(sent, tmp_path, data_folder):
     search = make_search()
     with pytest.raises(CommandError, match="does not exist yet"):

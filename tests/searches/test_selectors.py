@@ -12,7 +12,7 @@ from django.utils import timezone
 from searches import selectors, services
 from searches.models import Artifact, Event, Point, Search
 from searches.nash.config import SearchConfig
-from searches.selectors.estimate import Work, makespan, time_left
+from searches.selectors.estimate import Work, makespan, reference_macs, time_left
 from tests.searches.rows import TINY, leased, make_search, pending, run_to, run_to_end
 
 # ---------------------------------------------------------------------- access
@@ -87,6 +87,18 @@ def test_the_best_is_the_newest_winner_and_at_the_end_the_final_model():
     assert (snapshot["best"], snapshot["test_accuracy"], snapshot["download"]) == (final.pk, 0.9, None)
     Artifact.objects.create(candidate=final, format="model_zip", file="x.zip", sha256="a" * 64, bytes=1)
     assert selectors.snapshot(search)["download"] == f"/searches/{search.uuid}/download/"
+
+
+@pytest.mark.django_db
+def test_a_snapshot_has_every_setting_and_what_comparisons_cost():
+    snapshot = json.loads(json.dumps(selectors.snapshot(make_search(comparisons=["scratch"]))))
+    assert snapshot["config"]["comparisons"] == ["scratch"]
+    assert (snapshot["config"]["network_morphism"], snapshot["config"]["neighbour_rate"]) == (True, None)
+    assert snapshot["epochs_total"] == 14 + 6
+    assert snapshot["comparison_lengths"] == {
+        "snapshots": [1], "scratch": [6], "model_0-final": [1], "model_0-total": [14], "wrn-16-4": [14],
+        "wrn-28-10": [14],
+    }  # fmt: skip
 
 
 @pytest.mark.django_db
@@ -207,6 +219,49 @@ def test_steps_to_come_are_taken_to_grow_but_not_beyond_the_bound():
     grown = [child(n_macs=150, epoch=2.0, seconds=30.0, is_open=False) for _ in range(4)]
     steady = [child(n_macs=100, epoch=2.0, seconds=20.0, is_open=False) for _ in range(4)]
     assert left([MODEL_0, *grown], config=config) > left([MODEL_0, *steady], config=config) * 1.5
+
+
+def compared(*names: str, **changes: object) -> SearchConfig:
+    return replace(CONFIG, comparisons=names, **changes)
+
+
+def test_comparisons_to_come_are_counted_with_all_images_one_after_another():
+    # model_0 took 10 s an epoch on 80 images; all 100 take a quarter more
+    alone = left([MODEL_0])
+    budget = 2 + 4 * 2 + 4
+    assert left([MODEL_0], config=compared("model_0-final", "model_0-total")) == pytest.approx(
+        alone + 12.5 * (4 + budget)
+    )
+    assert left([MODEL_0], config=compared("scratch")) == pytest.approx(alone + 12.5 * (2 + 2 + 4))
+    wide = reference_macs(16, 4, (1, 8, 8), 10)
+    assert left([MODEL_0], config=compared("wrn-16-4")) == pytest.approx(alone + 12.5 * budget * wide / 100)
+
+
+def test_a_snapshot_to_come_is_as_large_as_its_step():
+    config = compared("snapshots", n_steps=2)
+    step_1 = [child(n_macs=150, epoch=2.0, seconds=30.0, is_open=False) for _ in range(4)]
+    assert left([MODEL_0, *step_1], config=config) - left([MODEL_0, *step_1], config=compared(n_steps=2)) == (
+        pytest.approx(4 * 12.5 * 1.5)
+    )
+
+
+def test_comparisons_that_are_planned_are_not_counted_twice():
+    final = Work("final", 1, n_macs=100, epochs=4, epoch=4.0, seconds=50.0, is_open=False)
+    waiting = Work("scratch", 1, n_macs=100, epochs=8, epoch=0.0, seconds=0.0, is_open=True)
+    steps = [child(epoch=2.0, seconds=20.0, is_open=False) for _ in range(4)]
+    assert left([MODEL_0, *steps, final, waiting], config=compared("scratch")) == pytest.approx(8 * 12.5, rel=0.01)
+
+
+def test_where_everything_has_one_thread_comparisons_share_the_workers_as_children_do():
+    model_0 = replace(MODEL_0, threads=1)
+    assert left([model_0], n_workers=2) == pytest.approx(2 * 2 * 10 + 50)
+    both = compared("model_0-final", "scratch")
+    assert left([model_0], n_workers=2, config=both) == pytest.approx(2 * 2 * 10 + 50 + 8 * 12.5)
+
+
+def test_a_training_that_is_under_way_is_judged_by_its_own_pace():
+    slow = child(epoch=1.0, seconds=100.0)
+    assert left([MODEL_0, slow]) == pytest.approx(100 + 50)
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,8 @@ def test_a_worker_with_other_data_refuses(candidate, change, thing):
 
 def test_a_worker_of_another_engine_version_refuses(candidate):
     Search.objects.update(engine_version=ENGINE_VERSION + 1)
-    with pytest.raises(services.UnfitWorker, match=f"engine version is {ENGINE_VERSION + 1}, this worker's is {ENGINE_VERSION}"):
+    words = f"engine version is {ENGINE_VERSION + 1}, this worker's is {ENGINE_VERSION}"
+    with pytest.raises(services.UnfitWorker, match=words):
         claim(candidate)
     candidate.refresh_from_db()
     assert (candidate.status, candidate.attempt) == ("pending", 0)

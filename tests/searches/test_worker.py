@@ -9,7 +9,7 @@ import pytest
 
 from searches import services, tasks, worker, worker_run
 from searches.datasets import ensure_digits
-from searches.models import Candidate, DataSet, Search, Worker
+from searches.models import ENGINE_VERSION, Candidate, DataSet, Search, Worker
 from searches.nash.config import SearchConfig
 from searches.selectors import artifact_path, candidate_folder, checkpoint_paths
 from tests.searches.rows import TINY, kinds
@@ -95,6 +95,45 @@ def test_a_search_is_trained_to_its_end(search, post, data_folder):
     softmax = np.load(artifact_path(final.artifacts.get(format="test_softmax")))
     assert softmax.shape == (search.dataset.n_test, 10)
     assert np.allclose(softmax.sum(1), 1, atol=1e-5)
+
+
+def test_comparisons_are_trained_as_the_final_network_is_and_tested_once(post, monkeypatch, data_folder):
+    monkeypatch.setattr(worker, "WORTH_TWO_THREADS_MACS", 0)
+    search = launch(n_steps=2, comparisons=["snapshots", "scratch", "model_0-final"])
+    work(search, post)
+    assert search.status == "finished", search.reason
+    compared = search.candidates.exclude(kind__in=("pretrain", "neighbour", "final"))
+    assert sorted(c.code for c in compared) == ["from scratch", "model_0, final budget", "snapshot 1"]
+    for candidate in compared:
+        assert 0.0 < candidate.test_accuracy < 1.0
+        assert (candidate.val_accuracy, candidate.seal, candidate.correct) == (None, None, None)
+        assert candidate.images_per_second > 0
+        assert candidate.flops_per_second > 0
+        formats = sorted(candidate.artifacts.values_list("format", flat=True))
+        assert formats == ["test_softmax", "weights"]
+        assert candidate.points.last().epoch == candidate.epochs
+
+
+def test_children_without_network_morphism_have_no_seal_and_need_no_statistics(post, data_folder):
+    search = launch(network_morphism=False, neighbour_rate=0.02)
+    work(search, post)
+    assert search.status == "finished", search.reason
+    children = search.candidates.filter(kind="neighbour")
+    assert [child.seal for child in children] == [None, None]
+    assert {point.lr for child in children for point in child.points.all() if point.epoch > 0} == {0.02}
+    assert not list(data_folder.rglob("statistics.safetensors"))
+
+
+def test_whatever_is_no_neighbour_has_all_cores(monkeypatch):
+    monkeypatch.setattr("searches.slots.usable_cores", lambda: (0, 1, 2))
+    monkeypatch.setattr(worker, "WORTH_TWO_THREADS_MACS", 0)
+    search = launch()
+    candidate = search.candidates.get()
+    threads = {}
+    for kind in Candidate.Kind.values:
+        candidate.kind = kind
+        threads[kind] = worker.threads_of(candidate)
+    assert threads == {**dict.fromkeys(Candidate.Kind.values, 3), "neighbour": 1}
 
 
 def len_validation(search: Search) -> int:
@@ -402,7 +441,7 @@ def test_a_worker_process_beats_and_leaves(monkeypatch):
     monkeypatch.setattr(tasks, "post", worker.Post("alpha:cpu-9", stop=threading.Event()))
     tasks.beat()
     row = Worker.objects.get()
-    assert (row.name, row.device, row.versions["engine"]) == ("alpha:cpu-9", "CPU", 1)
+    assert (row.name, row.device, row.versions["engine"]) == ("alpha:cpu-9", "CPU", ENGINE_VERSION)
     tasks.leave()
     assert not Worker.objects.exists()
     assert tasks.post.stop.is_set()
