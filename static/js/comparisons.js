@@ -57,7 +57,7 @@ export class Comparisons {
   /** A second line under the name: what a failed one died of, what hill climbing's numbers hold. */
   #under(candidate) {
     const words = isComparison(candidate) ? candidate.reason : "the whole search";
-    return words && h("span", { class: "under muted" }, words);
+    return words !== "" && h("span", { class: "under muted" }, words);
   }
 
   #error(candidate, error, n) {

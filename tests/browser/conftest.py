@@ -1,6 +1,6 @@
 """Chromium against a real site. A test fails if the console has a word to say or the policy is violated."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +95,14 @@ def watch(page: Page, complaints: list[str]) -> None:
     )
 
 
-def launch(page: Page, name: str, **settings: Any) -> str:
+def launch(page: Page, name: str, *, comparisons: Iterable[str] = (), **settings: Any) -> str:
     """Launch a search by the form, with the digits; returns its uuid."""
     page.goto("/searches/new/?preset=demo")
     page.get_by_label("Name").fill(name)
     for setting, value in {**TINY, **settings}.items():
         page.locator(f"[name={setting}]").fill(str(value))
+    for comparison in comparisons:
+        page.locator(f"[name=comparisons][value='{comparison}']").check()
     page.get_by_role("button", name="Start the search").first.click()
     expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
     return page.url.rstrip("/").rpartition("/")[2]
