@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from searches.nash.architecture import Architecture, Shape
-from searches.nash.nodes import InvalidArchitecture
 from searches.nash.values import checked, setting
 
 GROUPS = ("Data", "Algorithm 1", "Training with SGDR", "Network", "Network morphisms", "Bounds", "Comparisons")
@@ -246,16 +245,23 @@ def _contradictions(config: SearchConfig) -> dict[str, str]:
         )
     if config.n_classes < 2:
         errors["n_classes"] = f"{config.n_classes} classes; a search needs at least 2"
-    if config.input_shape[0] not in (1, 3):
-        errors["input_shape"] = f"{config.input_shape[0]} channels; 1 (grey) or 3 (colour)"
+    if config.input_shape[0] not in (1, 3) or min(config.input_shape) < 1:
+        errors["input_shape"] = f"{config.input_shape}: 1 (grey) or 3 (colour) channels and at least 1 pixel a side"
+    elif (most := min(config.input_shape[1:]).bit_length()) < len(config.channels):
+        errors["channels"] = (
+            f"{config.channels} with a max-pool between each two are too many for images of {config.input_shape}: "
+            f"give 1 to {most} widths"
+        )
+    for name in ("kernels", "widen_factors"):
+        if len(set(values := getattr(config, name))) < len(values):
+            errors[name] = f"{values} has a value twice, which would be drawn more often: give each once"
     if max(config.channels) > config.max_channels:
         errors["max_channels"] = (
             f"{config.max_channels:,} is below model_0's widest block: give at least {max(config.channels):,}"
         )
-    try:
-        initial = config.initial_architecture()
-    except InvalidArchitecture as error:
-        return errors | {"channels": str(error)}
+    if errors.keys() & {"input_shape", "n_classes", "channels"}:  # there is no model_0 to measure
+        return errors
+    initial = config.initial_architecture()
     for name, size in (("max_parameters", initial.n_parameters), ("max_macs", initial.n_macs)):
         if getattr(config, name) < size:
             errors[name] = f"{getattr(config, name):,} is below model_0's own size: give at least {size:,}"
