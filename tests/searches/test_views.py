@@ -1,18 +1,14 @@
 """The pages: who sees what, what they say, and that a form posts what it promises."""
 
-import html
 import json
 import re
-from urllib.parse import quote
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from searches import services
-from searches.comparisons import CATALOGUE
 from searches.models import Search
-from searches.nash.config import COMPARISONS
 from tests.searches.rows import claim, leased, make_dataset, make_search, pending, run_to, run_to_end, train
 
 pytestmark = pytest.mark.django_db
@@ -222,52 +218,6 @@ def test_a_verb_that_comes_too_late_says_why_it_was_refused(client, alice):
     assert client.get(url("search_pause", search)).status_code == 405
 
 
-def test_a_finished_search_is_compared_from_its_page(client, alice, monkeypatch):
-    sent = []
-    monkeypatch.setattr("searches.tasks.enqueue", lambda ids, *rest, **more: sent.extend(ids))
-    search = run_to_end(make_search(owner=alice))
-    page = client.get(url("search_detail", search)).text
-    assert url("search_compare", search) in page
-    assert re.findall(r'name="comparisons" value="([^"]+)"', page) == list(COMPARISONS)
-    answer = client.post(url("search_compare", search), {"comparisons": ["scratch", "model_0-final"]})
-    assert answer.url == url("search_detail", search)
-    search.refresh_from_db()
-    assert (search.status, search.search_config.comparisons) == ("running", ("scratch", "model_0-final"))
-    assert sorted(sent) == sorted(c.pk for c in pending(search))
-    assert client.get(url("search_compare", search)).status_code == 405
-
-
-@pytest.mark.parametrize(
-    ("names", "words"), [([], "compared with nothing"), (["<b>"], "&lt;b&gt;"), (["scratch"], "scratch already")]
-)
-def test_what_cannot_be_compared_is_said_on_the_page(client, alice, names, words):
-    search = run_to_end(make_search(owner=alice, comparisons=["scratch"]))
-    page = client.post(url("search_compare", search), {"comparisons": names}, follow=True).text
-    assert words in page
-    search.refresh_from_db()
-    assert search.status == "finished"
-
-
-def test_who_does_not_own_a_search_cannot_compare_it(client, alice, bob):
-    search = run_to_end(make_search(owner=bob))
-    assert url("search_compare", search) not in client.get(url("search_detail", search)).text
-    page = client.post(url("search_compare", search), {"comparisons": ["scratch"]}, follow=True)
-    assert "only its owner and staff can compare it" in html.unescape(page.text)
-    search.refresh_from_db()
-    assert search.status == "finished"
-
-
-def test_the_form_offers_every_comparison_with_its_words(client, alice):
-    page = client.get(reverse("search_new")).text
-    assert re.findall(r'name="comparisons" value="([^"]+)"', page) == list(COMPARISONS)
-    for comparison in CATALOGUE.values():
-        assert comparison.words in page
-    page = client.post(reverse("search_new"), posted(comparisons=["scratch", "wrn-40-4"])).text
-    assert 'href="#id_comparisons"' in page
-    assert 'id="id_comparisons_error"' in page
-    assert re.search(r'value="scratch" id="[^"]+" checked', page)  # what was ticked still is
-
-
 # ------------------------------------------------------------------ one candidate, drawings
 
 
@@ -279,37 +229,6 @@ def test_the_page_of_a_child_draws_it_against_its_parent(client, alice):
     assert f"<h1 id=\"candidate-h\">{child.code}</h1>" in page.text
     assert url("candidate_detail", search, "pretrain", 0, 0) in page.text
     assert "is-new" in page.text or "is-wide" in page.text
-
-
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        (("snapshot", 1, 0), "as if it were the last"),
-        (("scratch", 2, 0), "with fresh weights"),
-        (("reference", 0, 1), "as many epochs as the final training has"),
-        (("reference", 0, 2), "as many epochs as the whole search has"),
-        (("reference", 0, 3), "A wide residual network"),
-        (("reference", 0, 4), "A wide residual network"),
-    ],
-)
-def test_each_comparison_has_a_page_that_says_what_it_is_and_no_seal(client, alice, key, words):
-    search = run_to_end(make_search(owner=alice, comparisons=COMPARISONS))
-    page = client.get(url("candidate_detail", search, *key))
-    assert page.status_code == 200
-    assert words in page.text
-    assert "The seal" not in page.text
-    assert 'role="img"' in page.text
-    candidate = search.candidates.get(kind=key[0], step=key[1], index=key[2])
-    assert f"?node={quote(candidate.code)}" in page.text
-    assert client.get(reverse("architecture_svg", args=[candidate.digest])).status_code == 200
-
-
-def test_a_child_of_a_search_without_network_morphism_is_not_asked_for_a_seal(client, alice):
-    search = run_to(make_search(owner=alice, network_morphism=False), "2.1").search
-    page = client.get(url("candidate_detail", search, "neighbour", 1, 1)).text
-    assert "Eq. (1) is not asked of it" in page
-    assert "at birth" not in page
-    assert "no network morphism" in client.get(url("search_detail", search)).text
 
 
 def test_a_candidate_that_is_not_there_is_404_in_the_page_style(client, alice):
