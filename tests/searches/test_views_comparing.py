@@ -73,7 +73,8 @@ def test_the_form_offers_every_comparison_with_its_words(client, alice):
     assert re.findall(r'name="comparisons" value="([^"]+)"', page) == list(COMPARISONS)
     for comparison in CATALOGUE.values():
         assert comparison.words in page
-    page = client.post(reverse("search_new"), {"dataset": make_dataset().pk, "comparisons": ["scratch", "wrn-40-4"]}).text
+    posted = {"dataset": make_dataset().pk, "comparisons": ["scratch", "wrn-40-4"]}
+    page = client.post(reverse("search_new"), posted).text
     assert 'href="#id_comparisons"' in page
     assert 'id="id_comparisons_error"' in page
     assert re.search(r'value="scratch" id="[^"]+" checked', page)  # what was ticked still is
