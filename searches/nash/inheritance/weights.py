@@ -88,7 +88,7 @@ def widen_weights(morphism: Morphism, change: Change, parent: Inherited, chance:
 
 
 def concat_weights(morphism: Morphism, change: Change, parent: Inherited, chance: Chance) -> Inherited:
-    """Nothing but zero slices for the new channels. Exact in both modes. Source: Eq. 5, morphism type II."""
+    """Nothing but zero slices for the new channels. Exact in both modes. Source: Eq. 4, morphism type II."""
     return _child(parent, change, {}, parent.statistics)
 
 
