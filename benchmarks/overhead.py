@@ -19,8 +19,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.measures import Measure, Measures, printed
+
+if TYPE_CHECKING:
+    from searches.models import Search
+
+KINDS = ("pretrain", "neighbour", "final")
+"""What Algorithm 1 trains."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +89,23 @@ def read_search(place: Path) -> list[Span]:
     import django
 
     django.setup()
-    from searches.models import Search
+    from django.core.management import CommandError
 
-    search = Search.objects.filter(uuid__startswith=place.name).first()
-    if search is None or search.status != Search.Status.FINISHED:
-        sys.exit(f"{place}: no finished search of that uuid in {place.parent}")
-    candidates = list(search.candidates.filter(status="done"))
+    from searches.management.launching import find
+
+    try:
+        return spans_of(find(place.name))
+    except (CommandError, ValueError) as error:
+        sys.exit(f"{place}: {error}")
+
+
+def spans_of(search: Search) -> list[Span]:
+    """Its trainings that were done, comparisons left out. Raises ValueError unless it finished in one go."""
+    if search.status != "finished":
+        raise ValueError(f"the search is {search.status}; take one that is finished")
+    candidates = list(search.candidates.filter(status="done", kind__in=KINDS))
     if again := [c.code for c in candidates if c.attempt > 1]:
-        sys.exit(f"{place}: {', '.join(again)} was interrupted; take a search that ran in one go")
+        raise ValueError(f"{', '.join(again)} was interrupted; take a search that ran in one go")
     return [
         Span(c.kind, c.created.timestamp(), c.started.timestamp(), c.ended.timestamp(), c.seconds, c.threads)
         for c in candidates

@@ -1,0 +1,405 @@
+"""The benchmarks measure what they say: same networks, same data, honest windows. Their numbers are nobody's here."""
+
+import io
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import clipping, data_path, ours, overhead, peak, plain, precision, short_search, train
+from benchmarks.intervals import t_interval
+from benchmarks.measured import work_of
+from benchmarks.measures import GOALS, Measure, goal_words, printed, read_json, write_json
+from benchmarks.networks import GROWN, NAMES, architecture, grown
+from benchmarks.overhead import Span
+from benchmarks.report import with_part
+from benchmarks.settings import Settings
+from benchmarks.studies import Results
+from benchmarks.windows import Ended, Windows
+from searches.nash.architecture import Architecture
+from searches.nash.data import load_dataset
+from searches.nash.network import Network
+from tests.nash.networks import random_network
+from tests.searches import rows
+
+
+class Enough(Exception):
+    """Raised by the tests where a measured process would be ended."""
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits")
+
+
+def steps_of(work, n: int = 2) -> list[int]:
+    """What a kind of work tells after its first n steps."""
+    told: list[int] = []
+
+    def done(n_images: int) -> None:
+        told.append(n_images)
+        if len(told) == n:
+            raise Enough
+
+    with pytest.raises(Enough):
+        work(done)
+    return told
+
+
+# ---------------------------------------------------------------------- networks
+
+
+def test_the_grown_network_is_what_its_morphisms_make():
+    kept = architecture("C")
+    assert kept == grown() == Architecture.from_dict(json.loads(GROWN.read_text()))
+    blocks = [kept.node(name) for name in kept.blocks]
+    assert len(blocks) == 8
+    assert sum(block.kernel == 5 for block in blocks) == 3
+    assert sorted(node.op for node in kept.nodes if node.op in ("concat", "mix")) == ["concat", "mix"]
+    assert kept.n_parameters == pytest.approx(1e6, rel=0.05)
+
+
+def with_weights_of(network: Network) -> plain.PlainNetwork:
+    """The plain network with the same weights and statistics; its convolutions' biases are zero."""
+    twin = plain.PlainNetwork(network.architecture).double()
+    with torch.no_grad():
+        for name, module in network.named_children():
+            if hasattr(module, "lam"):
+                twin.lambdas[name].copy_(module.lam)
+            elif hasattr(module, "bn"):
+                twin.layers[name][0].weight.copy_(module.conv.weight)
+                twin.layers[name][0].bias.zero_()
+                twin.layers[name][1].load_state_dict(module.bn.state_dict())
+            else:
+                twin.layers[name].load_state_dict(module.state_dict())
+    return twin
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("training", [False, True])
+def test_the_plain_network_computes_what_ours_computes(name, training):
+    network = random_network(architecture(name, (3, 8, 8)), seed=3)
+    x = torch.randn(6, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    mine, theirs = network.train(training)(x), with_weights_of(network).train(training)(x)
+    assert torch.allclose(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_the_plain_network_has_the_parameters_of_ours_and_the_biases_that_torch_adds():
+    ours_, theirs = architecture("C"), plain.PlainNetwork(architecture("C"))
+    biases = sum(node.channels for node in ours_.nodes if node.op == "conv")
+    assert sum(p.numel() for p in theirs.parameters()) == ours_.n_parameters + biases
+
+
+def test_the_plain_recipe_crops_flips_and_normalises_pictures(digits):
+    colour = replace(digits, images=digits.images.repeat(1, 3, 1, 1), flips=True)
+    for dataset, channels in ((digits, 1), (colour, 3)):
+        images, labels = next(iter(plain.loader_of(dataset, num_workers=0)))
+        assert images.shape == (128, channels, 8, 8)
+        assert images.dtype == torch.float32
+        assert abs(float(images.mean())) < 0.3
+        assert labels.shape == (128,)
+
+
+# ---------------------------------------------------------------------- work and windows
+
+
+@pytest.mark.parametrize(
+    ("kind", "n"),
+    [("plain", 128), ("plain forward", 128), ("ours", 128), ("bare step", 128), ("our validation", 250)],
+)
+def test_each_kind_of_work_tells_how_many_images_a_step_had(kind, n):
+    work = work_of({"kind": kind, "network": "A", "data": "digits", "num_workers": 0})
+    assert steps_of(work) == [n, n]
+
+
+def test_a_matrix_product_counts_its_multiply_accumulates():
+    assert steps_of(work_of({"kind": "matmul", "dtype": "bfloat16", "side": 16})) == [16**3, 16**3]
+
+
+def test_the_bare_step_trains_on_a_batch_that_lies_ready(digits, monkeypatch):
+    seen = []
+    monkeypatch.setattr(ours.FixedBatch, "crop", lambda self, indices, draws: seen.append(self.batch) or self.batch)
+    network = architecture("A", digits.input_shape)
+    steps_of(lambda done: ours.train_fixed_batch(network, digits, done))
+    first, second = seen
+    assert first is second
+    assert first.shape == (128, 1, 8, 8)
+
+
+def test_a_window_counts_whole_steps_and_leaves_its_tail_out():
+    ask = io.StringIO('{"seconds": 0, "steps": 3, "tail": 0}\n{"seconds": 0, "steps": 1, "tail": 0.02}\n')
+    answer = io.StringIO()
+    windows, called = Windows(ask, answer), 0
+
+    def work() -> None:
+        nonlocal called
+        while True:
+            called += 1
+            windows(10)
+
+    with pytest.raises(Ended):
+        work()
+    warm_up, window = (json.loads(line) for line in answer.getvalue().splitlines())
+    assert warm_up["n"] == 30
+    assert window["n"] == 10
+    assert 0 < window["seconds"] < 0.02
+    assert called > 1 + 3 + 1, "the tail goes on with steps that no window counts"
+
+
+def test_more_workers_than_none_are_only_taken_where_they_are_faster(monkeypatch):
+    monkeypatch.setattr(train, "measure", lambda groups, **turns: {"0": [10.0, 11.0], "2": [8.0, 30.0, 9.0]})
+    assert train.faster_workers("A", Settings("digits", (0, 1))) == 0
+
+
+# ---------------------------------------------------------------------- measures
+
+
+def test_the_goals_are_those_of_the_issue():
+    assert {name: GOALS[name] for name in sorted(GOALS)} == {
+        "bf16_peak_share_two_C": 0.45,
+        "data_path_cost": 0.06,
+        "eval_ratio_B": 6.0,
+        "search_overhead": 0.03,
+        "train_ratio_A": 3.6,
+        "train_ratio_B": 3.9,
+        "train_ratio_C": 4.5,
+        "train_ratio_two_A": 4.5,
+        "train_ratio_two_B": 4.4,
+        "train_ratio_two_C": 5.6,
+    }
+
+
+def test_ratios_are_those_of_medians():
+    rates = {"plain": [100.0, 90.0, 500.0], "ours": [400.0, 390.0, 410.0], "two": [450.0, 480.0, 900.0]}
+    measures = train.measures_of("A", rates)
+    assert measures["train_ratio_A"] == Measure(4.0, "x")
+    assert measures["train_ratio_two_A"] == Measure(4.8, "x")
+    assert measures["two_over_one_A"] == Measure(1.2, "x")
+    assert measures["plain_images_per_second_A"] == Measure(100.0, "images/s")
+
+
+def test_the_share_of_the_peak_counts_forward_and_both_gradients():
+    rates = {"C": {"ours": [100.0], "two": [200.0]}}
+    measures = peak.measures_of({"bfloat16": 1e12}, rates)
+    assert measures["bf16_peak_share_two_C"].value == pytest.approx(6 * architecture("C").n_macs * 200 / 1e12)
+    assert measures["bf16_peak_share_C"].value == pytest.approx(measures["bf16_peak_share_two_C"].value / 2)
+
+
+def test_the_data_path_costs_what_the_bare_step_does_not_take(monkeypatch):
+    monkeypatch.setattr(data_path, "measure", lambda groups, **turns: {"ours": [95.0], "bare": [100.0]})
+    measures = data_path.measures_of(Settings("digits", (0, 1)))
+    assert measures["data_path_cost"].value == pytest.approx(0.05)
+
+
+def test_measures_are_written_with_value_unit_and_goal(tmp_path: Path):
+    measures = {"two_over_one_A": Measure(1.2, "x"), "train_ratio_A": Measure(4.0, "x")}
+    path = tmp_path / "build" / "bench.json"
+    write_json(measures, path)
+    assert json.loads(path.read_text()) == {
+        "two_over_one_A": {"value": 1.2, "unit": "x", "goal": None},
+        "train_ratio_A": {"value": 4.0, "unit": "x", "goal": 3.6},
+    }
+    assert read_json(path) == measures
+    assert printed(measures).splitlines()[2] == "| train_ratio_A | 4.000 x | ≥ 3.6, reached |"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("data_path_cost", 0.05, "≤ 0.06, reached"),
+        ("data_path_cost", 0.07, "≤ 0.06, missed"),
+        ("eval_ratio_B", 5.9, "≥ 6, missed"),
+        ("two_over_one_A", 1.2, ""),
+    ],
+)
+def test_a_goal_says_whether_it_is_reached(name, value, words):
+    assert goal_words(name, value) == words
+
+
+# ---------------------------------------------------------------------- what a search costs beside training
+
+
+def two_cores() -> list[Span]:
+    """Pretraining on both cores, three neighbours on one each, final training on both: 2 core-seconds wait."""
+    return [
+        Span("pretrain", created=-50.0, started=0.0, ended=10.0, seconds=9.0, threads=2),
+        Span("neighbour", created=10.0, started=11.0, ended=20.0, seconds=8.0, threads=1),
+        Span("neighbour", created=10.0, started=10.0, ended=15.0, seconds=5.0, threads=1),
+        Span("neighbour", created=10.0, started=15.5, ended=25.0, seconds=9.5, threads=1),
+        Span("final", created=25.0, started=25.25, ended=45.25, seconds=20.0, threads=2),
+    ]
+
+
+def test_a_core_is_only_held_idle_by_a_training_that_fits_on_it():
+    # 1.0 before the first neighbour, 0.5 before the third, 2 x 0.25 before the final training; from 20.0 to 25.0
+    # a core is idle too, but nothing can be trained yet.
+    assert overhead.idle_while_waiting(two_cores()[1:]) == pytest.approx(2.0)
+
+
+def test_the_overhead_of_a_search_is_what_its_claimed_and_waited_core_seconds_do_not_train():
+    measures = overhead.measures_of_spans(two_cores())
+    claimed, waited, worked = 2 * 10 + 9 + 5 + 9.5 + 40, 2.0, 2 * 9 + 8 + 5 + 9.5 + 40
+    assert measures["search_overhead"].value == pytest.approx(1 - worked / (claimed + waited))
+    assert measures["search_idle_share"].value == pytest.approx(5 / (2 * 45.25))
+    assert measures["search_wall_seconds"].value == pytest.approx(45.25)
+    assert measures["search_steps_share"].value == pytest.approx(15 / 45.25)
+
+
+@pytest.mark.django_db
+def test_a_finished_search_is_read_from_its_rows():
+    search = rows.run_to_end(rows.make_search(n_steps=1))
+    spans = overhead.spans_of(search)
+    assert [s.kind for s in spans].count("neighbour") == 3
+    assert {s.kind for s in spans} == set(overhead.KINDS)
+    assert all(s.created <= s.started <= s.ended for s in spans)
+    assert all(s.seconds == 2.0 and s.threads == 1 for s in spans)
+
+
+@pytest.mark.django_db
+def test_only_a_search_that_finished_in_one_go_says_what_it_costs():
+    search = rows.make_search(n_steps=1)
+    with pytest.raises(ValueError, match="waiting"):
+        overhead.spans_of(search)
+    rows.expire(rows.leased(rows.pending(search)[0]).candidate_id)
+    with pytest.raises(ValueError, match="interrupted"):
+        overhead.spans_of(_finished_after(search))
+
+
+def _finished_after(search):
+    candidate = search.candidates.get(status="running")
+    lease = rows.leased(candidate)
+    rows.services.finish(lease, rows.result(0.5))
+    return rows.run_to_end(search)
+
+
+def test_the_estimate_puts_what_was_timed_beside_trainings_of_full_length():
+    row = {
+        "wall": 10.0, "trained": 6.0, "real": 95.0, "threads": 1,
+        "phases": {"seal": 1.0, "testing": 1.0, "setting up": 0.5, "beats": 0.1},
+    }  # fmt: skip
+    measures = short_search.measured([row], beat_seconds=0.01)
+    assert measures["search_overhead"].value == pytest.approx((3 + 0.95) / (3 + 0.95 + 95 + 1))
+    assert measures["overhead_seconds, seal"].value == 1.0
+    assert measures["overhead_seconds, the rest"].value == pytest.approx(1.5)
+    assert measures["overhead_seconds, beats"].value == pytest.approx(0.95)
+
+
+# ---------------------------------------------------------------------- studies
+
+
+def test_a_t_interval_is_that_of_the_textbook():
+    found = t_interval([1.0, 2.0, 3.0, 4.0])
+    assert (found.n, found.mean) == (4, 2.5)
+    assert found.low == pytest.approx(2.5 - 3.182446 * 1.290994 / 2, abs=1e-5)
+    assert found.high == pytest.approx(5.0 - found.low)
+    assert math.isnan(t_interval([1.0]).low)
+    with pytest.raises(ValueError, match="no values"):
+        t_interval([])
+
+
+def test_a_study_goes_on_where_it_was_even_after_a_line_was_cut_short(tmp_path: Path):
+    path = tmp_path / "build" / "study.jsonl"
+    jobs = [{"seed": seed} for seed in range(3)]
+    Results(path).append({"seed": 0, "accuracy": 0.5})
+    with path.open("a") as file:
+        file.write('{"seed": 1, "accur')
+    assert Results(path).missing(jobs) == jobs[1:]
+    Results(path).append({"seed": 1, "accuracy": 0.6})
+    again = Results(path)
+    assert again.missing(jobs) == [{"seed": 2}]
+    assert again.of({"seed": 1}) == {"seed": 1, "accuracy": 0.6}
+
+
+def test_the_precision_study_pairs_sixteen_seeds_of_a_and_six_of_b():
+    jobs = precision.jobs_of("cifar10", precision.PARTS)
+    assert len(jobs) == 2 * (16 + 6)
+    for low, full in zip(jobs[::2], jobs[1::2], strict=True):
+        assert (low.pop("precision"), full.pop("precision")) == precision.PRECISIONS
+        assert low == full
+    assert {(job["network"], job["n_images"], job["epochs"]) for job in jobs} == {
+        ("A", 40_000, 10),
+        ("B", 20_000, 10),
+    }
+
+
+def test_the_two_of_a_pair_differ_in_their_precision_alone():
+    low, full = (
+        {"network": "A", "seed": 1, "precision": p, "n_images": 256, "epochs": 1} for p in precision.PRECISIONS
+    )
+    a, b, again = (precision.train(job, "digits") for job in (low, full, full))
+    assert b["loss"] == again["loss"]
+    assert a["loss"] != b["loss"]
+    assert a["loss"] == pytest.approx(b["loss"], rel=0.02)
+    assert 0 < b["accuracy"] < 1
+
+
+def test_the_precision_table_shows_the_mean_of_the_paired_differences():
+    lines = [
+        {"network": "A", "n_images": 10, "epochs": 1, "seed": s, "precision": p, "accuracy": a, "engine": "e"}
+        for s, pair in enumerate([(0.50, 0.52), (0.60, 0.61), (None, 0.3)])
+        for p, a in zip(precision.PRECISIONS, pair, strict=True)
+    ]
+    last = precision.table(lines).splitlines()[2]
+    assert last.startswith("| A | 10, 1 | 2, 1 diverged | 56.50 % | 55.00 % | -1.500 | -7.853 to +4.853 |")
+
+
+def test_children_are_trained_under_each_limit_from_one_parent(digits, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(clipping, "BUILD", tmp_path)
+    parents = clipping.parents_of("digits", clipping.QUICK)
+    jobs = clipping.children_of(parents)
+    assert len(jobs) == len(clipping.CHILDREN) * len(clipping.LIMITS)
+    clipping.train(parents[0], "digits")
+    tight, loose = (job for job in jobs if job["child"] == "concat c2 → c3" and job["limit"] in (0.5, None))
+    accuracies = [clipping.train(job, "digits")["accuracy"] for job in (tight, loose)]
+    assert all(0 < a < 1 for a in accuracies)
+    assert accuracies[0] != accuracies[1]
+
+
+def test_the_clipping_table_has_a_row_a_child_and_says_what_diverged():
+    lines = [
+        {
+            "child": child,
+            "limit": limit,
+            "accuracy": None if limit is None and seed else 0.5 + seed / 10,
+            "engine": "e",
+        }
+        for child in clipping.CHILDREN
+        for limit in clipping.LIMITS
+        for seed in range(2)
+    ]
+    table = clipping.table(lines).splitlines()
+    assert len(table) == 2 + len(clipping.CHILDREN)
+    assert table[2].startswith("| parent | 50.00 % (50.00), 1 of 2 diverged | 55.00 % (50.00) |")
+
+
+def test_a_part_of_the_results_is_replaced_and_a_new_one_stands_in_order():
+    page = with_part("# Results\n\nWords.\n", "clipping", "| old |\n")
+    page = with_part(with_part(page, "bench", "| speed |\n"), "clipping", "| new |\n")
+    assert "| old |" not in page
+    assert page.index("Words.") < page.index("| speed |") < page.index("| new |")
+    assert with_part(page, "bench", "| speed |\n") == page
+
+
+# ---------------------------------------------------------------------- whole commands
+
+
+@pytest.mark.slow
+def test_the_smoke_run_measures_every_part_in_processes_of_their_own(tmp_path: Path, monkeypatch, capsys):
+    from benchmarks import __main__ as bench
+    from searches.slots import usable_cores
+
+    if len(usable_cores()) < 2:
+        pytest.skip("the benchmarks need two cores")
+    for module in (bench, bench.put_table.__globals__):
+        (monkeypatch.setitem if isinstance(module, dict) else monkeypatch.setattr)(module, "BUILD", tmp_path)
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--quick", "--data", "digits"])
+    bench.main()
+    measures = read_json(tmp_path / "bench-quick.json")
+    wanted = {name for name in GOALS if not name.endswith(("ratio_B", "ratio_C", "_two_B", "_two_C"))}
+    assert wanted | {"eval_ratio_B", "eval_argmax_agreement_B"} <= measures.keys()
+    assert 0.9 < measures["eval_argmax_agreement_B"].value <= 1
+    assert 0 < measures["search_overhead"].value < 1
+    assert (tmp_path / "bench-quick.md").read_text() in capsys.readouterr().out
