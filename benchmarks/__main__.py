@@ -16,6 +16,7 @@ from time import perf_counter
 from benchmarks import data_path, overhead, peak, train, validation
 from benchmarks.images import BUILD
 from benchmarks.measures import Measures, printed, read_json, write_json
+from benchmarks.quiet import warn_if_busy
 from benchmarks.report import machine_words, put_table
 from benchmarks.settings import Settings, add_arguments, settings_of
 from benchmarks.windows import Rates
@@ -54,6 +55,12 @@ def _told(found: Measures, part: str, began: float) -> Measures:
     return found
 
 
+def _busy_words(shares: list[float | None]) -> str:
+    """What else the machine did when this began and when it ended."""
+    known = [f"{100 * share:.0f} %" for share in shares if share is not None]
+    return f" Other work, at the beginning and at the end: {', '.join(known)} of the cores." if known else ""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
@@ -62,13 +69,17 @@ def main() -> None:
     parser.add_argument("--docs", action="store_true", help="put the table into docs/results.md too")
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    measures = measured(settings_of(chosen), chosen.only, search=chosen.search, quick=chosen.quick)
+    settings = settings_of(chosen)
+    busy = [warn_if_busy()]
+    measures = measured(settings, chosen.only, search=chosen.search, quick=chosen.quick)
+    busy.append(warn_if_busy())
     path = BUILD / ("bench-quick.json" if chosen.quick else "bench.json")
     if len(chosen.only) < len(PARTS) and not chosen.quick:
         measures = {**read_json(path), **measures}
     write_json(measures, path)
     name = "bench-quick" if chosen.quick else "bench"
-    put_table(name, f"{machine_words()}\n\n{printed(measures)}", in_docs=chosen.docs and not chosen.quick)
+    table = f"{machine_words()}{_busy_words(busy)}\n\n{printed(measures)}"
+    put_table(name, table, in_docs=chosen.docs and not chosen.quick)
     print(f"{path} written")
 
 

@@ -20,12 +20,13 @@ alike; warm-up excluded. What each measures: the docstrings in `benchmarks/`."""
     "precision": """## Does bfloat16 cost accuracy?
 
 `make study-precision ARGS=--docs`. Paired trainings: the two of a pair share seed, and with it split, initialisation,
-order and augmentation. lambda_start 0.05, one pinned thread; accuracy on the 10,000 validation images, in float32 for
-both.""",
+order and augmentation. lambda_start 0.05, batches of 128, one pinned thread; accuracy on the 10,000 validation images,
+in float32 for both.""",
     "clipping": """## What clip_gradient_norm does to children
 
 `make study-clipping ARGS=--docs`. model_0 of preset "small" after 2 epochs, and children of it by one morphism, one
-epoch on 12,800 images under each limit: validation accuracy, mean of two seeds (lower one in brackets).""",
+epoch on 12,800 images in batches of 128 under each limit: validation accuracy, mean of two seeds (the lower one in
+brackets).""",
 }
 """Parts of the page in their order; one that was never measured is not there."""
 

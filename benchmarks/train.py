@@ -11,6 +11,7 @@ from statistics import median
 
 from benchmarks.measures import Measure, Measures, printed
 from benchmarks.networks import architecture
+from benchmarks.quiet import warn_if_busy
 from benchmarks.settings import Settings, add_arguments, settings_of
 from benchmarks.windows import Group, measure, medians
 from searches.nash.execution import OPERATIONS_PER_MAC
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--ours-only", action="store_true", help="leave the plain recipe out")
     chosen = parser.parse_args()
     settings = settings_of(chosen)
+    warn_if_busy()
     for network in settings.networks:
         rates = rates_of(network, settings, with_plain=not chosen.ours_only)
         for name, values in rates.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import clipping, data_path, ours, overhead, peak, plain, precision, short_search, train
+from benchmarks import clipping, data_path, ours, overhead, peak, plain, precision, quiet, short_search, train
 from benchmarks.intervals import t_interval
 from benchmarks.measured import work_of
 from benchmarks.measures import GOALS, Measure, goal_words, printed, read_json, write_json
@@ -152,6 +152,18 @@ def test_a_window_counts_whole_steps_and_leaves_its_tail_out():
 def test_more_workers_than_none_are_only_taken_where_they_are_faster(monkeypatch):
     monkeypatch.setattr(train, "measure", lambda groups, **turns: {"0": [10.0, 11.0], "2": [8.0, 30.0, 9.0]})
     assert train.faster_workers("A", Settings("digits", (0, 1))) == 0
+
+
+def test_other_work_is_the_time_of_all_cores_that_was_not_idle(monkeypatch, capsys):
+    before = "cpu  100 10 50 1000 40 0 0 0 0 0\ncpu0 1 1 1 1 1 0 0 0 0 0\n"
+    after = "cpu  120 10 55 1150 60 0 5 0 0 0\ncpu0 1 1 1 1 1 0 0 0 0 0\n"
+    assert quiet.busy_share(before, after) == pytest.approx(30 / 200)
+    monkeypatch.setattr(quiet, "others", lambda: 0.15)
+    assert quiet.warn_if_busy() == 0.15
+    assert "15 % of this machine" in capsys.readouterr().err
+    monkeypatch.setattr(quiet, "others", lambda: 0.01)
+    assert quiet.warn_if_busy() == 0.01
+    assert not capsys.readouterr().err
 
 
 # ---------------------------------------------------------------------- measures
