@@ -20,8 +20,8 @@ alike; warm-up excluded. What each measures: the docstrings in `benchmarks/`."""
     "precision": """## Does bfloat16 cost accuracy?
 
 `make study-precision ARGS=--docs`. Paired trainings: the two of a pair share seed, and with it split, initialisation,
-order and augmentation. lambda_start 0.05, batches of 128, one pinned thread; accuracy on the 10,000 validation images,
-in float32 for both.""",
+order and augmentation. lambda_start 0.05, batches of 128, one pinned thread; accuracy on the 10,000 validation
+images, in float32 for both.""",
     "clipping": """## What clip_gradient_norm does to children
 
 `make study-clipping ARGS=--docs`. model_0 of preset "small" after 2 epochs, and children of it by one morphism, one

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.images import BUILD, ROOT, NoImages, cifar10
+from benchmarks.images import BUILD, ROOT, cifar10_or_leave
 from benchmarks.processes import Row, results_of, settle
 from searches.slots import usable_cores
 
@@ -89,20 +89,13 @@ def arguments_of(description: str | None, results: str) -> argparse.Namespace:
     chosen = parser.parse_args()
     if chosen.job is None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-        chosen.data = chosen.data or _cifar10_or_exit()
+        chosen.data = chosen.data or cifar10_or_leave()
     return chosen
 
 
 def named(data: str) -> str:
     """A data set's short name for the lines: digits, cifar10."""
     return Path(data).name
-
-
-def _cifar10_or_exit() -> str:
-    try:
-        return cifar10()
-    except NoImages as error:
-        sys.exit(f"Skipped: {error}")
 
 
 def print_result(core: int, result: Any) -> None:
