@@ -22,11 +22,8 @@ class Comparison:
 
     def lengths(self, config: SearchConfig) -> list[int]:
         """Epochs of each of its trainings, in the order in which they are planned."""
-        return {
-            "snapshots": [config.epoch_final] * (config.n_steps - 1),
-            "scratch": [config.scratch_epochs],
-            "model_0-final": [config.epoch_final],
-        }.get(self.name, [config.epoch_budget])
+        n_trainings = config.n_steps - 1 if self.name == "snapshots" else 1
+        return [config.comparison_epochs(self.name)] * n_trainings
 
     def epochs(self, config: SearchConfig) -> int:
         return sum(self.lengths(config))

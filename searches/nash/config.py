@@ -207,6 +207,11 @@ class SearchConfig:
         """Epochs that the final model's weights have seen: its own chain of trainings (paper: 205)."""
         return self.epoch_pretrain + self.n_steps * self.epoch_neigh + self.epoch_final
 
+    def comparison_epochs(self, name: str) -> int:
+        """Epochs of a training of a comparison of COMPARISONS."""
+        finals = {"snapshots": self.epoch_final, "model_0-final": self.epoch_final, "scratch": self.scratch_epochs}
+        return finals.get(name, self.epoch_budget)
+
     def initial_architecture(self) -> Architecture:
         """model_0 of this search."""
         return Architecture.initial(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from searches.nash.architecture import Architecture
-from searches.nash.config import SearchConfig
+from searches.nash.config import COMPARISONS, SearchConfig
 from searches.nash.draws import draw
 from searches.nash.morphisms import Morphism, morphism_from_dict
 from searches.nash.references import wide_resnet
@@ -25,6 +25,9 @@ COMPARISON_KINDS = ("snapshot", "scratch", "reference")
 """Kinds of training that come after the final one and change nothing of the search."""
 REFERENCES = {1: "model_0, final budget", 2: "model_0, total budget", 3: "WRN-16-4", 4: "WRN-28-10"}
 """What a person reads for each reference network, by its index."""
+REFERENCE_INDEX = {"model_0-final": 1, "model_0-total": 2, "wrn-16-4": 3, "wrn-28-10": 4}
+WIDE_RESNETS = {"wrn-16-4": (16, 4), "wrn-28-10": (28, 10)}
+"""Depth and width."""
 
 
 @dataclass(frozen=True)
@@ -138,37 +141,32 @@ def plan(config: SearchConfig, history: History) -> list[Job]:
         return [Job(*final, best.job.key, (), best.job.architecture, config.epoch_final)]
     if ended[final].status != "done":
         return []
-    return [job for job in _comparisons(config, ended) if job.key not in ended]
+    asked = (_comparison(name, config, ended) for name in COMPARISONS if name in config.comparisons)
+    return [job for jobs in asked for job in jobs if job.key not in ended]
 
 
-def _comparisons(config: SearchConfig, ended: Mapping[Key, Outcome]) -> list[Job]:
-    """All trainings that config.comparisons asks for, in the order of config.COMPARISONS.
+def _comparison(name: str, config: SearchConfig, ended: Mapping[Key, Outcome]) -> list[Job]:
+    """The trainings of one of COMPARISONS.
 
     Their streams are derived as everybody's are: a snapshot and the network from scratch see the images in the
     order that a final training of the same step sees; what begins afresh begins as model_0 did where it is model_0.
+    The snapshot of the last step is the final model, which is there already.
     Source: section 4; that reference networks get the search's own budgets is ours.
     """
-    final = ended["final", config.n_steps, 0].job
-    model_0, shape, n_classes = config.initial_architecture(), config.input_shape, config.n_classes
-    best = {step: winner(ended.values(), step) for step in range(1, config.n_steps)}
-    jobs = [("snapshots", _snapshot(config, outcome.job, step)) for step, outcome in best.items() if outcome]
-    jobs += [
-        ("scratch", Job("scratch", config.n_steps, 0, None, (), final.architecture, config.scratch_epochs)),
-        ("model_0-final", _reference(1, model_0, config.epoch_final)),
-        ("model_0-total", _reference(2, model_0, config.epoch_budget)),
-        ("wrn-16-4", _reference(3, wide_resnet(16, 4, shape, n_classes), config.epoch_budget)),
-        ("wrn-28-10", _reference(4, wide_resnet(28, 10, shape, n_classes), config.epoch_budget)),
-    ]
-    return [job for name, job in jobs if name in config.comparisons]
+    epochs = config.comparison_epochs(name)
+    if name == "snapshots":
+        best = {step: winner(ended.values(), step) for step in range(1, config.n_steps)}
+        return [Job("snapshot", i, 0, o.job.key, (), o.job.architecture, epochs) for i, o in best.items() if o]
+    if name == "scratch":
+        final = ended["final", config.n_steps, 0].job
+        return [Job("scratch", config.n_steps, 0, None, (), final.architecture, epochs)]
+    return [Job("reference", 0, REFERENCE_INDEX[name], None, (), _reference(name, config), epochs)]
 
 
-def _snapshot(config: SearchConfig, best: Job, step: int) -> Job:
-    """The best of a step trained to its end; the last step's is the final model, which is there already."""
-    return Job("snapshot", step, 0, best.key, (), best.architecture, config.epoch_final)
-
-
-def _reference(index: int, architecture: Architecture, epochs: int) -> Job:
-    return Job("reference", 0, index, None, (), architecture, epochs)
+def _reference(name: str, config: SearchConfig) -> Architecture:
+    if name in WIDE_RESNETS:
+        return wide_resnet(*WIDE_RESNETS[name], config.input_shape, config.n_classes)
+    return config.initial_architecture()
 
 
 def winner(history: History, step: int) -> Outcome | None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from searches import comparisons
 from searches.nash.architecture import Shape
 from searches.nash.config import SearchConfig
-from searches.nash.hillclimb import COMPARISON_KINDS
+from searches.nash.hillclimb import COMPARISON_KINDS, WIDE_RESNETS
 from searches.nash.references import wide_resnet
 
 GROWTH_LIMITS = (1.0, 2.0)
@@ -136,8 +136,10 @@ def _comparisons(config: SearchConfig, works: Sequence[Work], final_macs: float)
         "scratch": [final_macs],
         "model_0-final": [model_0],
         "model_0-total": [model_0],
-        "wrn-16-4": [reference_macs(16, 4, config.input_shape, config.n_classes)],
-        "wrn-28-10": [reference_macs(28, 10, config.input_shape, config.n_classes)],
+        **{
+            name: [reference_macs(*depth_and_width, config.input_shape, config.n_classes)]
+            for name, depth_and_width in WIDE_RESNETS.items()
+        },
     }
     chosen = comparisons.chosen(config.comparisons)
     return [pair for c in chosen for pair in zip(sizes[c.name], c.lengths(config), strict=True)]

@@ -1,8 +1,9 @@
-"""Every test of the application gets an empty data folder, so that one's files never answer for another."""
+"""Every test of the application gets an empty data folder, so that one's files never answer for another; accounts."""
 
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +11,17 @@ def data_folder(settings, tmp_path: Path) -> Path:
     settings.NASH_DATA_DIR = tmp_path / "data"
     settings.NASH_DATA_DIR.mkdir(mode=0o700)
     return settings.NASH_DATA_DIR
+
+
+@pytest.fixture
+def alice(client, db):
+    """Signed in; owns what the tests make."""
+    user = get_user_model().objects.create_user("alice", password="x")
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def bob(db):
+    """A stranger."""
+    return get_user_model().objects.create_user("bob", password="x")

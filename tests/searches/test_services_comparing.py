@@ -230,36 +230,40 @@ def test_a_stranger_is_refused():
     assert "by alice" in search.events.last().words
 
 
-def test_of_two_who_ask_at_once_the_second_is_refused(monkeypatch):
+@pytest.fixture
+def overtaking(monkeypatch):
+    """Let something happen once between the planning of a comparison and the search's lock."""
+
+    def overtaken_by(what):
+        real, waiting = comparing._jobs, [what]
+
+        def jobs(*arguments):
+            planned = real(*arguments)
+            if waiting:
+                waiting.pop()()
+            return planned
+
+        monkeypatch.setattr(comparing, "_jobs", jobs)
+
+    return overtaken_by
+
+
+def test_of_two_who_ask_at_once_the_second_is_refused(overtaking):
     search = finished()
-    real, looked = comparing._jobs, []
-
-    def overtaken(*arguments):
-        jobs = real(*arguments)
-        if not looked:
-            looked.append(True)
-            services.compare(search, ["wrn-16-4"], "somebody else")  # between planning and the lock
-        return jobs
-
-    monkeypatch.setattr(comparing, "_jobs", overtaken)
+    overtaking(lambda: services.compare(search, ["wrn-16-4"], "somebody else"))
     with pytest.raises(Refused, match="is running"):
         services.compare(search, ["scratch"], BY)
     assert codes(search) == ["WRN-16-4"]
 
 
-def test_a_search_that_was_compared_meanwhile_is_planned_again(monkeypatch):
+def test_a_search_that_was_compared_meanwhile_is_planned_again(overtaking):
     search = finished()
-    real, looked = comparing._jobs, []
 
-    def overtaken(*arguments):
-        jobs = real(*arguments)
-        if not looked:
-            looked.append(True)
-            services.compare(search, ["model_0-final"], "somebody else")
-            run_to_end(search)
-        return jobs
+    def somebody_else():
+        services.compare(search, ["model_0-final"], "somebody else")
+        run_to_end(search)
 
-    monkeypatch.setattr(comparing, "_jobs", overtaken)
+    overtaking(somebody_else)
     services.compare(search, ["scratch"], BY)
     search.refresh_from_db()
     assert search.search_config.comparisons == ("scratch", "model_0-final")

@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from searches import services
@@ -12,20 +11,6 @@ from searches.models import Search
 from tests.searches.rows import claim, leased, make_dataset, make_search, pending, run_to, run_to_end, train
 
 pytestmark = pytest.mark.django_db
-User = get_user_model()
-
-
-@pytest.fixture
-def alice(client):
-    """Signed in; owns what the tests make."""
-    user = User.objects.create_user("alice", password="x")
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
-def bob():
-    return User.objects.create_user("bob", password="x")
 
 
 def url(name: str, search: Search, *rest) -> str:

@@ -5,7 +5,6 @@ import re
 from urllib.parse import quote
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from searches.comparisons import CATALOGUE
@@ -13,20 +12,6 @@ from searches.nash.config import COMPARISONS
 from tests.searches.rows import make_dataset, make_search, pending, run_to, run_to_end
 
 pytestmark = pytest.mark.django_db
-User = get_user_model()
-
-
-@pytest.fixture
-def alice(client):
-    """Signed in; owns what the tests make."""
-    user = User.objects.create_user("alice", password="x")
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
-def bob():
-    return User.objects.create_user("bob", password="x")
 
 
 def url(name: str, search, *rest) -> str:
