@@ -2,7 +2,7 @@
 
 import { axisOf, plot, scaleOf } from "./interval-plot.js";
 import { byId, h, oncePerFrame, setText } from "./dom.js";
-import { count, duration, interval, percent, plural, points, short } from "./format.js";
+import { count, duration, interval, percent, plural, points, short, sum } from "./format.js";
 import { isComparison } from "./state.js";
 import { progress } from "./table.js";
 
@@ -118,5 +118,3 @@ export class Comparisons {
     dialog.addEventListener("change", () => this.#total());
   }
 }
-
-const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);

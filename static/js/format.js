@@ -96,3 +96,5 @@ export function when(iso, now = new Date()) {
 
 /** "1 epoch", "3 epochs". */
 export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+
+export const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);

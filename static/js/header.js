@@ -1,7 +1,7 @@
 // The top of the page: state in words, budget bar, figures, the tab's title, which buttons are offered.
 
 import { byId, h, oncePerFrame, setChildren, setText } from "./dom.js";
-import { about, count, duration, percent, plusMinus, short, when } from "./format.js";
+import { about, count, duration, percent, plusMinus, short, sum, when } from "./format.js";
 import { hasEnded } from "./state.js";
 import { stateWords } from "./words.js";
 
@@ -191,5 +191,3 @@ export class Header {
     document.title = status === "running" || status === "paused" ? `${part}\u202f% · ${name}` : `${name} · ${status}`;
   }
 }
-
-const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
