@@ -51,9 +51,12 @@ def search_fields(search: Search) -> dict[str, Any]:
         "name": search.name,
         "status": search.status,
         "reason": search.reason,
+        "hours_limit": search.hours_limit,
+        "accuracy_goal": search.accuracy_goal,
         "created": iso(search.created),
         "started": iso(search.started),
         "ended": iso(search.ended),
+        "deleted": iso(search.deleted),
     }
 
 

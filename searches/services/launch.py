@@ -31,8 +31,10 @@ def create_search(
     name: str,
     owner: AbstractBaseUser | None = None,
     preset: str = "",
+    hours_limit: float | None = None,
+    accuracy_goal: float | None = None,
 ) -> Launched:
-    """Write a search that waits for a worker.
+    """Write a search that waits for a worker. Its budget: hours, and a validation accuracy as a fraction.
 
     Raises InvalidConfig where the settings speak of other images than the data set has.
     """
@@ -47,6 +49,8 @@ def create_search(
             dataset_digest=dataset.digest,
             preset=preset,
             config=config.to_dict(),
+            hours_limit=hours_limit,
+            accuracy_goal=accuracy_goal,
         )
         candidates = create_candidates(search, jobs)
         append(
