@@ -99,6 +99,9 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 NASH_LEASE_SECONDS = float(os.environ.get("NASH_LEASE_SECONDS") or 30)
 NASH_REAP_SECONDS = float(os.environ.get("NASH_REAP_SECONDS") or 10)
 
+# Searches: how long a deleted one can be brought back.
+NASH_KEEP_DELETED_HOURS = float(os.environ.get("NASH_KEEP_DELETED_HOURS", "24"))
+
 # Accounts.
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

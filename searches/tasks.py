@@ -45,10 +45,10 @@ def enqueue(candidate_ids: Iterable[int]) -> None:
 
 @db_task(name="train_candidate")  # type: ignore[untyped-decorator]
 def train_candidate(candidate_id: int) -> None:
-    """Train one candidate and send what follows."""
+    """Train what is first of all that waits, this candidate or another, and send what follows."""
     _idle.clear()
     try:
-        enqueue(worker.train(candidate_id, post))
+        enqueue(worker.train_next(candidate_id, post))
     finally:
         _idle.set()
 
@@ -70,9 +70,10 @@ def beat() -> None:
 
 
 def reap() -> None:
-    """Send again what was left behind."""
+    """Send again what was left behind; remove what was deleted long enough ago."""
     enqueue(services.reap(queue_is_empty=HUEY.pending_count() == 0))
     services.forget_dead_workers()
+    services.sweep_deleted()
 
 
 def leave() -> None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db.models import QuerySet
 
-from searches import services, slots
+from searches import selectors, services, slots
 from searches import worker_files as files
-from searches.models import Candidate
+from searches.models import Candidate, Search
 from searches.services import Lease, LeaseLost, UnfitWorker
 from searches.worker_run import Run, WorkerStops
 
@@ -31,6 +33,9 @@ logger = logging.getLogger(__name__)
 GIVE_UP_LOOK_SECONDS = 1.0
 WORTH_TWO_THREADS_MACS = 100_000_000
 """Multiply-accumulates of one batch's forward pass below which a training has one thread."""
+
+GONE = (LeaseLost, Search.DoesNotExist, Candidate.DoesNotExist)
+"""The training is no longer this worker's; or its search was deleted and removed meanwhile."""
 
 
 @dataclass
@@ -48,36 +53,74 @@ class Post:
         return str(choose_device(self.device))
 
 
+class NotDue(Exception):
+    """While it was waited for cores, the training became another's, or another's turn came first."""
+
+
+def train_next(candidate_id: int, post: Post) -> list[int]:
+    """Answer a message: train what is first in the order of all that waits and that this worker is fit for.
+
+    That something waits is all that the message says; `candidate_id`, which it names, is sent again where this
+    worker ends. Returns the candidates to be sent to the queue after this.
+    """
+    passed: set[int] = set()
+    while not post.stop.is_set():
+        candidate = _waiting().exclude(pk__in=passed).first()
+        if candidate is None:
+            return []
+        try:
+            ids = _train(candidate, post, partial(_is_first, candidate.pk, passed))
+        except NotDue:
+            continue
+        if ids is not None:
+            return ids
+        passed.add(candidate.pk)
+    return [candidate_id]
+
+
 def train(candidate_id: int, post: Post) -> list[int]:
-    """Train a candidate if it is to be had. Returns the candidates to be sent to the queue after this."""
+    """Train this candidate if it is to be had. Returns the candidates to be sent to the queue after this."""
     if post.stop.is_set():
         return [candidate_id]
-    candidate = _waiting(candidate_id)
+    candidate = _waiting().filter(pk=candidate_id).first()
     if candidate is None:
         return []
     try:
+        return _train(candidate, post, partial(_waits, candidate_id)) or []
+    except NotDue:
+        return [candidate_id] if post.stop.is_set() else []
+
+
+def _waiting() -> QuerySet[Candidate]:
+    """What a claim may succeed with, in the order of training; a first look, the claim decides."""
+    return selectors.waiting_candidates().select_related("search__dataset", "parent")
+
+
+def _waits(candidate_id: int) -> bool:
+    return selectors.waiting_candidates().filter(pk=candidate_id).exists()
+
+
+def _is_first(candidate_id: int, passed: Set[int]) -> bool:
+    first = selectors.waiting_candidates().exclude(pk__in=passed)
+    return first.values_list("pk", flat=True).first() == candidate_id
+
+
+def _train(candidate: Candidate, post: Post, is_due: Callable[[], bool]) -> list[int] | None:
+    """Wait for cores, claim, train; None where another has it or this worker is not fit for it. Raises NotDue."""
+    try:
         device = post.torch_device()
-        with _cores(candidate, device, post) as n_threads:
+        with _cores(candidate, device, post, is_due) as n_threads:
             if n_threads is None:
-                return [candidate_id] if post.stop.is_set() else []
+                raise NotDue
             return _claim_and_train(candidate, n_threads, device, post)
     except UnfitWorker as error:
         logger.warning("%s", error)
         services.warn_once(candidate.search_id, str(error))
-        return []
-
-
-def _waiting(candidate_id: int) -> Candidate | None:
-    """The candidate, if a claim may succeed; a first look, the claim decides."""
-    rows = Candidate.objects.select_related("search__dataset", "parent")
-    candidate = rows.filter(services.IS_TO_BE_HAD, pk=candidate_id).first()
-    if candidate is None or not services.allows("train", candidate.search.status):
         return None
-    return candidate
 
 
 @contextmanager
-def _cores(candidate: Candidate, device: str, post: Post) -> Iterator[int | None]:
+def _cores(candidate: Candidate, device: str, post: Post, is_due: Callable[[], bool]) -> Iterator[int | None]:
     """Hold the cores that the job is to run on, its threads bound to them; None where the wait was given up.
 
     On a CUDA device the job's speed is not the cores': it takes none.
@@ -91,7 +134,7 @@ def _cores(candidate: Candidate, device: str, post: Post) -> Iterator[int | None
             f"{candidate.search.name}, {candidate.code}: it is trained with {n_threads} threads, this worker "
             f"has {len(slots.usable_cores())} cores; a worker with more must train it"
         )
-    gives_up = _GivesUp(candidate.pk, post)
+    gives_up = _GivesUp(is_due, post)
     folder = Path(settings.NASH_DATA_DIR) / "slots"
     with slots.core_slots(folder, n_threads, give_up=gives_up) as taken:
         if taken is not None:
@@ -114,8 +157,8 @@ def threads_of(candidate: Candidate) -> int:
 class _GivesUp:
     """Whether waiting for cores has become pointless; looks into the database once a second."""
 
-    def __init__(self, candidate_id: int, post: Post) -> None:
-        self._candidate_id = candidate_id
+    def __init__(self, is_due: Callable[[], bool], post: Post) -> None:
+        self._is_due = is_due
         self._post = post
         self._next_look = time.monotonic() + GIVE_UP_LOOK_SECONDS
 
@@ -125,29 +168,41 @@ class _GivesUp:
         if time.monotonic() < self._next_look:
             return False
         self._next_look = time.monotonic() + GIVE_UP_LOOK_SECONDS
-        return _waiting(self._candidate_id) is None
+        return not self._is_due()
 
 
-def _claim_and_train(candidate: Candidate, n_threads: int, device: str, post: Post) -> list[int]:
+def _claim_and_train(candidate: Candidate, n_threads: int, device: str, post: Post) -> list[int] | None:
+    """What is to be sent after the training; None where another has it. Raises UnfitWorker."""
     from searches.nash.devices import numeric_path
 
-    images = files.load_images(candidate.search.dataset)
+    images = _images(candidate)
     path = numeric_path(device, candidate.search.search_config.precision)
     lease = services.claim(
         candidate.pk, worker=post.name, threads=n_threads, numeric_path=path, dataset_digest=images.digest
     )
     if lease is None:
-        return []
+        return None
     post.candidate_id = candidate.pk
     try:
         ids = _train_leased(candidate, lease, images, device, post)
         files.tidy(candidate)
         return ids
-    except LeaseLost as error:
+    except GONE as error:
         logger.info("%s", error)
+        files.clear_if_removed(candidate)
         return []
     finally:
         post.candidate_id = None
+
+
+def _images(candidate: Candidate) -> ImageSet:
+    """The images of its search. Raises UnfitWorker: searches on other data can go on meanwhile."""
+    from searches.nash.data import DamagedDataset
+
+    try:
+        return files.load_images(candidate.search.dataset)
+    except DamagedDataset as error:
+        raise UnfitWorker(f"{candidate.search.name}: this worker cannot read its data set: {error}") from error
 
 
 def _train_leased(candidate: Candidate, lease: Lease, images: ImageSet, device: str, post: Post) -> list[int]:
@@ -160,7 +215,7 @@ def _train_leased(candidate: Candidate, lease: Lease, images: ImageSet, device: 
         return services.finish(lease, Run(candidate, lease, images, device, post.stop).result())
     except WorkerStops:
         return services.release(lease)
-    except LeaseLost:
+    except GONE:
         raise
     except SealBroken as error:
         return services.end_candidate(lease, Candidate.Status.FAILED, str(error))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import shutil
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from searches import selectors, services
-from searches.models import Artifact, Candidate, DataSet
+from searches.models import Artifact, Candidate, DataSet, Search
 from searches.nash.hillclimb import ENDED
 
 if TYPE_CHECKING:
@@ -127,6 +128,12 @@ def tidy(candidate: Candidate) -> None:
     for path in selectors.candidate_folder(candidate).glob("*"):
         if path.name not in named and STATISTICS not in path.name:  # a child may be about to write them
             path.unlink(missing_ok=True)
+
+
+def clear_if_removed(candidate: Candidate) -> None:
+    """Where the search was removed while this worker wrote: remove what came after its files were."""
+    if not Search.objects.filter(pk=candidate.search_id).exists():
+        shutil.rmtree(selectors.candidate_folder(candidate).parent, ignore_errors=True)
 
 
 def write_result(candidate: Candidate, attempt: int, trained: Trained, images: ImageSet) -> list[services.MadeFile]:

@@ -1,8 +1,8 @@
 """Questions to the rows: who may see what, and what a page, the live channel and the API show."""
 
-from searches.selectors.access import Asker, may_change, visible_to
+from searches.selectors.access import Asker, deleted_for, kept_long_enough, may_change, visible_to
 from searches.selectors.estimate import time_left
-from searches.selectors.files import artifact_path, candidate_folder, checkpoint_paths
+from searches.selectors.files import artifact_path, candidate_folder, checkpoint_paths, searches_folder
 from searches.selectors.log import event_frame, events_after, newest_events
 from searches.selectors.progress import progress_fields, progress_frame, seconds_spent
 from searches.selectors.snapshot import (
@@ -14,6 +14,7 @@ from searches.selectors.snapshot import (
     settings_fields,
     snapshot,
 )
+from searches.selectors.waiting import waiting_candidates
 from searches.selectors.workers import WORKER_GONE_SECONDS, worker_dicts, workers_alive
 
 __all__ = [
@@ -24,20 +25,24 @@ __all__ = [
     "candidate_dicts",
     "candidate_folder",
     "checkpoint_paths",
+    "deleted_for",
     "event_frame",
     "events_after",
     "in_order",
+    "kept_long_enough",
     "may_change",
     "newest_events",
     "point_row",
     "progress_fields",
     "progress_frame",
     "search_fields",
+    "searches_folder",
     "seconds_spent",
     "settings_fields",
     "snapshot",
     "time_left",
     "visible_to",
+    "waiting_candidates",
     "worker_dicts",
     "workers_alive",
 ]

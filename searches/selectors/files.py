@@ -10,9 +10,14 @@ from searches.models import Artifact, Candidate
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)-(\d+)\.pt")
 
 
+def searches_folder() -> Path:
+    """Where each search has a folder of its own, named by its uuid."""
+    return Path(settings.NASH_DATA_DIR) / "searches"
+
+
 def candidate_folder(candidate: Candidate) -> Path:
     """searches/<uuid>/<kind>-<step>-<index> in the data folder; `candidate.search` is read for the uuid."""
-    return Path(settings.NASH_DATA_DIR) / "searches" / str(candidate.search.uuid) / candidate.slug
+    return searches_folder() / str(candidate.search.uuid) / candidate.slug
 
 
 def artifact_path(artifact: Artifact) -> Path:

@@ -12,8 +12,8 @@ from searches.selectors.estimate import Work, time_left
 from searches.selectors.workers import workers_alive
 
 UNDER_WAY = (Search.Status.WAITING, Search.Status.RUNNING)
-STANDS_STILL = ("search_paused", "search_ended", "search_stopped")
-GOES_ON = ("search_resumed", "search_compared")
+STANDS_STILL = ("search_paused", "search_ended", "search_stopped", "search_deleted")
+GOES_ON = ("search_resumed", "search_compared", "search_undeleted")
 """Kinds of events between which no time is spent: a finished search that is compared begins to count again."""
 
 
@@ -62,11 +62,12 @@ def seconds_spent(search: Search, *, until: datetime | None = None) -> float:
 
 
 def _pauses(turns: list[Event], started: datetime, end: datetime) -> float:
-    seconds, paused_at = 0.0, None
+    seconds, paused_at, by = 0.0, None, ""
     for event in turns:
         if event.kind in STANDS_STILL:
-            paused_at = paused_at or max(event.at, started)
-        elif paused_at is not None:
+            if paused_at is None:
+                paused_at, by = max(event.at, started), event.kind
+        elif paused_at is not None and (event.kind == "search_undeleted") == (by == "search_deleted"):
             seconds += max(0.0, (event.at - paused_at).total_seconds())
             paused_at = None
     return seconds + (max(0.0, (end - paused_at).total_seconds()) if paused_at else 0.0)

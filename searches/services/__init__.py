@@ -6,14 +6,15 @@ from searches.services.control import (
     VERBS,
     Refused,
     allows,
+    may_happen,
     pause,
     refuse_unless_allowed,
     resume,
     stop,
 )
+from searches.services.deleting import delete, empty_deleted, sweep_deleted, undelete
 from searches.services.launch import Launched, create_search
 from searches.services.leases import (
-    IS_TO_BE_HAD,
     Lease,
     LeaseLost,
     UnfitWorker,
@@ -25,12 +26,12 @@ from searches.services.leases import (
     release,
     split_batch,
 )
+from searches.services.ordering import run_next
 from searches.services.reaper import reap, release_worker
 from searches.services.results import MadeFile, Result, end_candidate, finish, release_failed
 from searches.services.workers import WorkerIdentity, forget_dead_workers, warn_once, worker_beat, worker_left
 
 __all__ = [
-    "IS_TO_BE_HAD",
     "VERBS",
     "Launched",
     "Lease",
@@ -45,9 +46,12 @@ __all__ = [
     "claim",
     "compare",
     "create_search",
+    "delete",
+    "empty_deleted",
     "end_candidate",
     "finish",
     "forget_dead_workers",
+    "may_happen",
     "pause",
     "reap",
     "record_epoch",
@@ -58,8 +62,11 @@ __all__ = [
     "release_failed",
     "release_worker",
     "resume",
+    "run_next",
     "split_batch",
     "stop",
+    "sweep_deleted",
+    "undelete",
     "warn_once",
     "worker_beat",
     "worker_left",

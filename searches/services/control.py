@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from searches.models import Candidate, Event, Search
 from searches.selectors import may_change, progress_fields, search_fields
 from searches.selectors.snapshot import candidate_state
+from searches.selectors.waiting import LARGEST_FIRST, TRAINS_IN
 from searches.services.events import append, candidate_of, lock_search
 
 Status = Search.Status
@@ -19,15 +20,26 @@ By: TypeAlias = AbstractBaseUser | str
 """Who wants it: an account, or in words who needs none ("the command line")."""
 
 VERBS: dict[str, tuple[Search.Status, ...]] = {
-    "train": (Status.WAITING, Status.RUNNING),  # what workers do
+    "train": TRAINS_IN,  # what workers do
     "pause": (Status.WAITING, Status.RUNNING),
     "resume": (Status.PAUSED,),
     "stop": (Status.WAITING, Status.RUNNING, Status.PAUSED),
     "compare": (Status.FINISHED,),
+    "run_next": (Status.WAITING, Status.RUNNING, Status.PAUSED),
+    "delete": tuple(Status),
+    "undelete": tuple(Status),  # of those that are deleted; nothing else happens to them
 }
-PARTICIPLES = {
-    "train": "trained", "pause": "paused", "resume": "resumed", "stop": "stopped", "compare": "compared",
-}  # fmt: skip
+DONE_TO = {
+    "train": ("train it", "trained"),
+    "pause": ("pause it", "paused"),
+    "resume": ("resume it", "resumed"),
+    "stop": ("stop it", "stopped"),
+    "compare": ("compare it", "compared"),
+    "run_next": ("put it first", "put first"),
+    "delete": ("delete it", "deleted"),
+    "undelete": ("bring it back", "brought back"),
+}
+"""How each verb reads: what somebody can do to a search, and what it then is."""
 STATES = {
     Status.WAITING: "is waiting",
     Status.RUNNING: "is running",
@@ -47,18 +59,26 @@ def allows(verb: str, status: str) -> bool:
     return status in VERBS[verb]
 
 
+def may_happen(verb: str, search: Search) -> bool:
+    """Whether the verb is possible now: the table, and that nothing but undoing happens to a deleted search."""
+    return (search.deleted is not None) == (verb == "undelete") and allows(verb, search.status)
+
+
 def refuse_unless_allowed(verb: str, search: Search, by: By) -> None:
     """Raises Refused. Who has no account is at the machine's own command line and may do everything."""
+    doing, done = DONE_TO[verb]
     if not isinstance(by, str) and not may_change(by, search):
         owner = search.owner.get_username() if search.owner else "nobody"
-        raise Refused(f"“{search.name}” belongs to {owner}: only its owner and staff can {verb} it.")
-    if not allows(verb, search.status):
-        first, *others = (STATES[s] for s in VERBS[verb])
-        states = " or ".join([first, *(state.removeprefix("is ") for state in others)])
-        raise Refused(
-            f"“{search.name}” {STATES[Status(search.status)]}: only a search that {states} "
-            f"can be {PARTICIPLES[verb]}."
-        )
+        raise Refused(f"“{search.name}” belongs to {owner}: only its owner and staff can {doing}.")
+    if may_happen(verb, search):
+        return
+    if search.deleted is not None:
+        raise Refused(f"“{search.name}” was deleted: bring it back first, then it can be {done}.")
+    if verb == "undelete":
+        raise Refused(f"“{search.name}” is not deleted: only a deleted search can be brought back.")
+    first, *others = (STATES[s] for s in VERBS[verb])
+    states = " or ".join([first, *(state.removeprefix("is ") for state in others)])
+    raise Refused(f"“{search.name}” {STATES[Status(search.status)]}: only a search that {states} can be {done}.")
 
 
 def pause(search: Search, by: By) -> None:
@@ -67,8 +87,8 @@ def pause(search: Search, by: By) -> None:
     Raises Refused.
     """
     with transaction.atomic():
-        locked = _locked("pause", search, by)
-        changed = _let_go(locked, Candidate.Status.PENDING, [Candidate.Status.RUNNING])
+        locked = locked_for("pause", search, by)
+        changed = let_go(locked, Candidate.Status.PENDING, [Candidate.Status.RUNNING])
         _become(locked, Status.PAUSED, f"paused{by_words(by)}")
         append(
             locked,
@@ -82,7 +102,7 @@ def pause(search: Search, by: By) -> None:
 def resume(search: Search, by: By) -> list[int]:
     """Go on after a pause. Returns the candidates to be sent to the queue. Raises Refused."""
     with transaction.atomic():
-        locked = _locked("resume", search, by)
+        locked = locked_for("resume", search, by)
         _become(locked, Status.RUNNING if locked.started else Status.WAITING, "")
         append(
             locked,
@@ -99,9 +119,9 @@ def stop(search: Search, by: By) -> None:
     Where its final model is there already, only comparisons are left to stop: the search is then finished.
     """
     with transaction.atomic():
-        locked = _locked("stop", search, by)
+        locked = locked_for("stop", search, by)
         open_states = [Candidate.Status.PENDING, Candidate.Status.RUNNING]
-        changed = _let_go(locked, Candidate.Status.CANCELLED, open_states)
+        changed = let_go(locked, Candidate.Status.CANCELLED, open_states, reason="the search was stopped")
         Search.objects.filter(pk=locked.pk).update(ended=Now())
         finals = locked.candidates.filter(kind=Candidate.Kind.FINAL, step=locked.config["n_steps"])
         is_over = finals.filter(status=Candidate.Status.DONE).exists()
@@ -118,12 +138,13 @@ def stop(search: Search, by: By) -> None:
 
 
 def pending_ids(search: Search) -> list[int]:
-    """Candidates that wait for a worker, the largest network first: it would else be the last to end."""
+    """Candidates that wait for a worker, in the order in which they are trained."""
     pending = search.candidates.filter(status=Candidate.Status.PENDING)
-    return list(pending.order_by("-n_macs", "step", "index").values_list("pk", flat=True))
+    return list(pending.order_by(*LARGEST_FIRST).values_list("pk", flat=True))
 
 
-def _locked(verb: str, search: Search, by: By) -> Search:
+def locked_for(verb: str, search: Search, by: By) -> Search:
+    """The search's row, locked, if the verb may happen to it. Raises Refused."""
     locked = lock_search(search.pk)
     refuse_unless_allowed(verb, locked, by)
     return locked
@@ -134,12 +155,14 @@ def _become(search: Search, status: Search.Status, reason: str) -> None:
     search.refresh_from_db(fields=["status", "reason", "ended"])
 
 
-def _let_go(search: Search, status: Candidate.Status, of: list[Candidate.Status]) -> list[dict[str, object]]:
+def let_go(
+    search: Search, status: Candidate.Status, of: list[Candidate.Status], *, reason: str = ""
+) -> list[dict[str, object]]:
     """Take candidates from their workers, who find out at their next beat; what of them changed."""
     ids = list(search.candidates.filter(status__in=of).values_list("pk", flat=True))
     Candidate.objects.filter(pk__in=ids).update(status=status, lease_expires=None, worker="", images_per_second=None)
     if status == Candidate.Status.CANCELLED:
-        Candidate.objects.filter(pk__in=ids).update(ended=Now(), reason="the search was stopped")
+        Candidate.objects.filter(pk__in=ids).update(ended=Now(), reason=reason)
     return [candidate_state(candidate_of(search, pk)) for pk in ids]
 
 

@@ -4,14 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from searches.models import Candidate, Search
-from searches.nash.hillclimb import ENDED, Key, Outcome
+from searches.nash.hillclimb import ENDED, Job, Key, Outcome
 
 
 @dataclass(frozen=True)
 class History:
-    """The outcomes, and the rows that they were read from, to be compared under the search's lock."""
+    """The outcomes, and the rows that they were read from, to be compared under the search's lock.
+
+    `open_jobs`: the trainings that have a row and no end yet.
+    """
 
     outcomes: list[Outcome]
+    open_jobs: list[Job]
     seen: frozenset[tuple[int, str]]
     keys: dict[int, Key]
 
@@ -25,7 +29,9 @@ def read_history(search: Search, *, without: int | None = None) -> History:
     keys = {row.pk: row.key for row in rows}
     ended = [row for row in rows if row.status in ENDED and row.pk != without]
     outcomes = [row.outcome(None if row.parent_id is None else keys[row.parent_id]) for row in ended]
-    return History(outcomes, frozenset((row.pk, row.status) for row in ended), keys)
+    unended = [row for row in rows if row.status not in ENDED and row.pk != without]
+    open_jobs = [row.job(None if row.parent_id is None else keys[row.parent_id]) for row in unended]
+    return History(outcomes, open_jobs, frozenset((row.pk, row.status) for row in ended), keys)
 
 
 def rows_ended(search: Search, *, without: int | None = None) -> frozenset[tuple[int, str]]:

@@ -11,21 +11,19 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from searches.models import ENGINE_VERSION, Candidate, Event, Point, Search
 from searches.selectors import progress_fields, search_fields
 from searches.selectors.files import CHECKPOINT_NAME
 from searches.selectors.snapshot import candidate_state
+from searches.selectors.waiting import IS_TO_BE_HAD
 from searches.services import sentences
-from searches.services.control import allows
+from searches.services.control import may_happen
 from searches.services.events import append, candidate_of, lock_search
 
 MAX_FAILURES = 4
-LEASE_IS_DEAD = Q(lease_expires__lt=Now()) | Q(lease_expires=None)
-IS_TO_BE_HAD = Q(status=Candidate.Status.PENDING) | (Q(status=Candidate.Status.RUNNING) & LEASE_IS_DEAD)
-"""What a claim may take."""
 
 
 class LeaseLost(Exception):
@@ -63,7 +61,7 @@ def claim(candidate_id: int, *, worker: str, threads: int, numeric_path: str, da
     with transaction.atomic():
         search = lock_search(search_id)
         candidate = candidate_of(search, candidate_id)
-        if not allows("train", search.status) or _gave_up(candidate):
+        if not may_happen("train", search) or _gave_up(candidate):
             return None
         _check_fit(search, candidate, threads, numeric_path, dataset_digest)
         taken = Candidate.objects.filter(

@@ -2,9 +2,9 @@
 
 from django.db.models import QuerySet
 
+from searches import selectors
 from searches.models import Candidate, Worker
-from searches.services.control import VERBS
-from searches.services.leases import LEASE_IS_DEAD
+from searches.selectors.waiting import LEASE_IS_DEAD
 from searches.services.results import died
 
 
@@ -16,10 +16,7 @@ def reap(*, queue_is_empty: bool) -> list[int]:
     """
     ids = _free(Candidate.objects.filter(LEASE_IS_DEAD), "its worker has not been heard of")
     if queue_is_empty:
-        waiting = Candidate.objects.filter(
-            status=Candidate.Status.PENDING, search__status__in=VERBS["train"]
-        ).order_by("search__created", "-n_macs", "step", "index")
-        ids += waiting.values_list("pk", flat=True)
+        ids += selectors.waiting_candidates().values_list("pk", flat=True)
     return list(dict.fromkeys(ids))
 
 

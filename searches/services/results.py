@@ -4,7 +4,7 @@ plan() runs outside the transaction; the transaction then looks whether the hist
 planned from, and otherwise nothing is written and it is planned again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,14 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from searches.models import Artifact, Candidate, Event, Search
-from searches.nash.hillclimb import COMPARISON_KINDS, Job, Outcome, has_failed, plan, winner
-from searches.selectors import progress_fields, search_fields
-from searches.selectors.snapshot import candidate_state, in_order, result_fields
+from searches.selectors import progress_fields
+from searches.selectors.snapshot import candidate_state, result_fields
 from searches.services import sentences
-from searches.services.control import pending_ids
 from searches.services.events import append, candidate_of, lock_search
-from searches.services.history import read_history, rows_ended
-from searches.services.launch import create_candidates
+from searches.services.following import after
+from searches.services.history import rows_ended
 from searches.services.leases import MAX_FAILURES, Lease, LeaseLost, failures_after_death, give_back, mine
+from searches.services.moving import crown, move_on
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,6 @@ class Result:
     flops_per_second: float | None
     peak_memory_bytes: int | None
     files: tuple[MadeFile, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Next:
-    """What follows from the history with this outcome in it."""
-
-    history: frozenset[tuple[int, str]]
-    jobs: list[Job]
-    decided: int | None
-    winner: Outcome | None
-    failed: bool
 
 
 def finish(lease: Lease, result: Result) -> list[int]:
@@ -140,7 +128,7 @@ def end(
     All in one transaction: row, files, events, winner, next rows. Raises LeaseLost.
     """
     while True:
-        following = _next(search_id, candidate_id, columns["status"], columns.get("val_accuracy"))
+        following = after(search_id, candidate_id, columns["status"], columns.get("val_accuracy"))
         with transaction.atomic():
             search = lock_search(search_id)
             if following.history != rows_ended(search, without=candidate_id):
@@ -148,38 +136,11 @@ def end(
             closed = {**columns, "lease_expires": None, "ended": Now()}
             if not rows.filter(pk=candidate_id).update(**closed):
                 raise LeaseLost(f"candidate {candidate_id}: paused, stopped or taken over before its end")
-            if following.winner is not None:
-                _crown(search, following.winner)
+            is_crowned = crown(search, following.winner)
             candidate = candidate_of(search, candidate_id)
             write(candidate)
             _say_ended(search, candidate)
-            return _move_on(search, following)
-
-
-def _next(search_id: int, candidate_id: int, status: str, val_accuracy: float | None) -> _Next:
-    """Algorithm 1 asked with the history as it is in the rows now, and this outcome."""
-    search = Search.objects.get(pk=search_id)
-    known = read_history(search, without=candidate_id)
-    ending = search.candidates.defer("correct").get(pk=candidate_id)
-    history = [*known.outcomes, Outcome(ending.job(known.key_of(ending.parent_id)), status, val_accuracy)]
-    config = search.search_config
-    jobs = plan(config, history)
-    in_step = ending.kind in (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
-    is_open = any((job.kind, job.step) == (ending.kind, ending.step) for job in jobs)
-    decided = ending.step if in_step and not is_open else None
-    return _Next(
-        history=known.seen,
-        jobs=jobs,
-        decided=decided,
-        winner=winner(history, ending.step) if decided is not None else None,
-        failed=not jobs and has_failed(config, history),
-    )
-
-
-def _crown(search: Search, outcome: Outcome) -> None:
-    """Mark model_best of a step that is decided."""
-    kind, step, index = outcome.job.key
-    search.candidates.filter(kind=kind, step=step, index=index).update(is_winner=True)
+            return move_on(search, following, is_crowned=is_crowned)
 
 
 def _say_ended(search: Search, candidate: Candidate) -> None:
@@ -201,62 +162,3 @@ def _say_ended(search: Search, candidate: Candidate) -> None:
 def _looks(search: Search) -> int:
     """How often the test set was looked at in this search: once for each final and each comparison."""
     return search.candidates.exclude(test_accuracy=None).count()
-
-
-def _say_decided(search: Search, step: int) -> None:
-    ranked = sorted(
-        search.candidates.filter(kind=Candidate.Kind.NEIGHBOUR, step=step, status=Candidate.Status.DONE),
-        key=lambda c: (c.is_winner, c.val_accuracy or 0.0),
-        reverse=True,
-    )
-    append(
-        search,
-        "step_decided",
-        sentences.decided(step, ranked[0], ranked[1] if len(ranked) > 1 else None),
-        level=Event.Level.DECISION,
-        search_part={"best": ranked[0].pk},
-        candidates=[{"id": ranked[0].pk, "winner": True}],
-    )
-
-
-def _move_on(search: Search, following: _Next) -> list[int]:
-    if following.winner is not None and following.decided:
-        _say_decided(search, following.decided)
-    if following.jobs:
-        return _open(search, following.jobs)
-    if following.failed:
-        what = "pretraining" if following.decided == 0 else f"step {following.decided}"
-        what = "the final training" if following.decided is None else what
-        _close(search, Search.Status.FAILED, f"no candidate of {what} survived; its table says why each ended")
-    else:
-        _close(search, Search.Status.FINISHED, "")
-    return []
-
-
-def _open(search: Search, jobs: Sequence[Job]) -> list[int]:
-    """Rows for what comes next, those that are not there yet; what waits for a worker then."""
-    made = create_candidates(search, list(jobs))
-    if not made:
-        return []
-    made = in_order(made)
-    kind = "comparisons_planned" if made[0].kind in COMPARISON_KINDS else "step_planned"
-    append(search, kind, sentences.planned(made), candidates=[candidate_of(search, c.pk) for c in made])
-    return pending_ids(search)
-
-
-def _close(search: Search, status: Search.Status, reason: str) -> None:
-    Search.objects.filter(pk=search.pk).update(status=status, reason=reason, ended=Now())
-    search.refresh_from_db(fields=["status", "reason", "ended"])
-    candidates = list(search.candidates.defer("architecture", "correct"))
-    result = result_fields(search, candidates)
-    test = result["test_accuracy"]
-    words = f"Search failed: {reason}"
-    if status == Search.Status.FINISHED:
-        words = "Search finished" + (f": {sentences.per_cent(1 - test)} test error" if test is not None else "")
-    append(
-        search,
-        "search_ended",
-        words,
-        level=Event.Level.DECISION if status == Search.Status.FINISHED else Event.Level.ERROR,
-        search_part={**search_fields(search), **progress_fields(search), **result},
-    )

@@ -1,6 +1,5 @@
 """Pause, resume and stop: who may, when, and what becomes of the trainings."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from tests.searches.rows import claim, kinds, leased, make_search, pending, resu
 pytestmark = pytest.mark.django_db
 STATES = list(Search.Status.values)
 ROOT = Path(__file__).resolve().parents[2]
-CONTROLS = ROOT / "templates" / "searches" / "_controls.html"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 
@@ -132,12 +130,6 @@ def test_a_search_without_owner_is_for_staff(charlie, staff):
     with pytest.raises(Refused, match="belongs to nobody"):
         services.pause(search, charlie)
     services.pause(search, staff)
-
-
-@pytest.mark.parametrize("verb", ["pause", "resume", "stop"])
-def test_the_pages_buttons_are_offered_where_the_table_allows_the_verb(verb):
-    (offered,) = re.findall(rf"search_{verb}'.*?data-offered-in=\"([a-z ]+)\"", CONTROLS.read_text())
-    assert set(offered.split()) == set(services.VERBS[verb])
 
 
 def test_the_table_in_the_architectures_description_is_the_one_that_decides():

@@ -6,7 +6,7 @@ from searches import services
 from searches.models import Candidate, Search
 from searches.nash.config import InvalidConfig, SearchConfig
 from searches.nash.hillclimb import plan
-from searches.services.results import _next
+from searches.services.following import after
 from tests.searches.rows import (
     ACCURACIES,
     TINY,
@@ -130,13 +130,13 @@ def test_a_history_that_changed_while_planning_is_planned_from_again(monkeypatch
     looked = []
 
     def overtaken(*arguments):
-        following = _next(*arguments)
+        following = after(*arguments)
         if not looked:
             looked.append(True)
             services.finish(third, result(0.65))  # another worker ends its child in between
         return following
 
-    monkeypatch.setattr("searches.services.results._next", overtaken)
+    monkeypatch.setattr("searches.services.results.after", overtaken)
     services.finish(second, result(0.7))
     assert [c.code for c in pending(search)] == ["2.1", "2.2", "2.3"]
     assert pending(search)[0].parent.code == "1.2"
