@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 
 from searches.comparisons import CATALOGUE, Comparison
 from searches.figures import Bar, budget_bars
-from searches.models import DataSet
+from searches.models import DataSet, Search
 from searches.nash.config import GROUPS, InvalidConfig, SearchConfig
 from searches.nash.presets import PRESETS, Preset, preset_config, value_from_text
 
@@ -30,6 +30,10 @@ GROUP_WORDS = {
     ),
     "Comparisons": "What the search buys, measured. They can be added to a finished search, too.",
 }
+NAME_LENGTH = 200
+COPY = ", copy"
+HOURS_WORDS = "Wall time since the first training began, pauses left out. Empty: no limit."
+GOAL_WORDS = "Validation accuracy of the best network. Empty: no goal."
 UNITS = {"k": 10**3, "m": 10**6, "g": 10**9}
 
 
@@ -64,19 +68,47 @@ class Group:
     fields: list[forms.BoundField]
 
 
-class SearchForm(forms.Form):
-    """A data set, a name and every setting of SearchConfig. Valid: `config` holds the checked settings."""
+class LimitField(forms.CharField):
+    """A number above 0, up to `most`, with or without its unit; None where nothing is typed."""
 
-    name = forms.CharField(max_length=200, strip=True)
+    def __init__(self, *, unit: str, most: float, example: str, help_text: str) -> None:
+        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+        super().__init__(required=False, help_text=help_text, widget=widget)
+        self.unit, self.most, self.example = unit, most, example
+
+    def clean(self, value: Any) -> float | None:
+        text = str(super().clean(value)).removesuffix(self.unit).strip()
+        if not text:
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValidationError(f"{text!r} is not a number. For example {self.example}, or nothing.") from None
+        if not 0 < number <= self.most:
+            raise ValidationError(f"{text} is not above 0 and up to {self.most:g}. For example {self.example}.")
+        return number
+
+
+class SearchForm(forms.Form):
+    """A data set, a name, a budget and every setting of SearchConfig. Valid: `config` holds the checked settings.
+
+    Begins with a preset's values, or with those of the search to `clone`.
+    """
+
+    name = forms.CharField(max_length=NAME_LENGTH, strip=True)
     dataset = forms.ModelChoiceField(
         DataSet.objects.all(), empty_label=None, error_messages={"required": "no data set: import one first"}
     )
     preset = forms.ChoiceField(choices=[(p.name, p.title) for p in PRESETS.values()], required=False)
+    hours_limit = LimitField(unit="hours", most=8760, example="12", help_text=HOURS_WORDS)
+    accuracy_goal = LimitField(unit="%", most=100, example="92.5", help_text=GOAL_WORDS)
     config: SearchConfig
 
-    def __init__(self, data: Mapping[str, Any] | None = None, *, preset: str = "") -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, preset: str = "", clone: Search | None = None
+    ) -> None:
         chosen = preset if preset in PRESETS else FIRST_PRESET
-        super().__init__(data, initial=_initial(PRESETS[chosen]))
+        super().__init__(data, initial=_initial_of(clone) if clone else _initial(PRESETS[chosen]))
         for setting in SETTINGS:
             self.fields[setting] = _field(setting)
         for bound in self:
@@ -95,6 +127,9 @@ class SearchForm(forms.Form):
                 self.add_error(name if name in self.fields else "dataset", _sentence(message))
         else:
             self._leave_some_to_train_on(dataset)
+        if dataset and cleaned.get("accuracy_goal") is not None:
+            cleaned["accuracy_goal"] /= 100
+            self._aim_above_chance(cleaned["accuracy_goal"], dataset.n_classes)
         return cleaned
 
     def _leave_some_to_train_on(self, dataset: DataSet | None) -> None:
@@ -107,10 +142,21 @@ class SearchForm(forms.Form):
         )
         self.add_error("n_validation", ValidationError(message))
 
+    def _aim_above_chance(self, goal: float, n_classes: int) -> None:
+        """Who means 92 % and types 0.92 would get a search that ends after its first step."""
+        if goal > 1 / n_classes:
+            return
+        message = (
+            f"{100 * goal:g} % is no better than guessing among {n_classes} classes ({100 / n_classes:.3g} %). "
+            "Give per cent, for example 92.5."
+        )
+        self.add_error("accuracy_goal", ValidationError(message))
+
     @property
     def launch_arguments(self) -> dict[str, Any]:
         """What services.create_search takes beside the settings and the owner."""
-        return {name: self.cleaned_data[name] for name in ("dataset", "name", "preset")}
+        names = ("dataset", "name", "preset", "hours_limit", "accuracy_goal")
+        return {name: self.cleaned_data[name] for name in names}
 
     @property
     def groups(self) -> list[Group]:
@@ -118,6 +164,11 @@ class SearchForm(forms.Form):
             Group(title, GROUP_WORDS[title], [self[s] for s, f in SETTINGS.items() if f.metadata["group"] == title])
             for title in GROUPS
         ]
+
+    @property
+    def limits(self) -> list[forms.BoundField]:
+        """The budget."""
+        return [self["hours_limit"], self["accuracy_goal"]]
 
     @property
     def comparison_choices(self) -> list[Choice]:
@@ -144,6 +195,23 @@ def _initial(preset: Preset) -> dict[str, Any]:
     initial: dict[str, Any] = {name: _text(name, getattr(config, name)) for name in SETTINGS}
     dataset = DataSet.objects.filter(name=preset.dataset).first() or DataSet.objects.first()
     return {**initial, "preset": preset.name, "dataset": dataset, "name": f"{preset.title}, seed {config.seed}"}
+
+
+def _initial_of(search: Search) -> dict[str, Any]:
+    """What a search was launched with; settings that are younger than it as they stand by default."""
+    config = search.search_config
+    return {
+        **{name: _text(name, getattr(config, name)) for name in SETTINGS},
+        "preset": search.preset,
+        "dataset": search.dataset,
+        "name": f"{search.name[: NAME_LENGTH - len(COPY)]}{COPY}",
+        "hours_limit": _limit_text(search.hours_limit),
+        "accuracy_goal": _limit_text(search.accuracy_goal, 100),
+    }
+
+
+def _limit_text(limit: float | None, scale: int = 1) -> str:
+    return "" if limit is None else f"{scale * limit:.6g}"
 
 
 def _field(setting: str) -> forms.Field:

@@ -37,10 +37,18 @@ urlpatterns = [
     path("searches/<uuid:uuid>/pause/", views.search_pause, name="search_pause"),
     path("searches/<uuid:uuid>/resume/", views.search_resume, name="search_resume"),
     path("searches/<uuid:uuid>/stop/", views.search_stop, name="search_stop"),
+    path("searches/<uuid:uuid>/finish-now/", views.search_finish_now, name="search_finish_now"),
+    path("searches/<uuid:uuid>/extend/", views.search_extend, name="search_extend"),
+    path("searches/<uuid:uuid>/retry/", views.search_retry, name="search_retry"),
+    path("searches/<uuid:uuid>/run-next/", views.search_run_next, name="search_run_next"),
     path("searches/<uuid:uuid>/compare/", views.search_compare, name="search_compare"),
+    path("searches/<uuid:uuid>/delete/", views.search_delete, name="search_delete"),
+    path("searches/<uuid:uuid>/undelete/", views.search_undelete, name="search_undelete"),
     path(
         "searches/<uuid:uuid>/<kind:kind>-<int:step>-<int:index>/", views.candidate_detail, name="candidate_detail"
     ),
+    path("deleted/empty/", views.deleted_empty, name="deleted_empty"),
+    path("workers/", views.worker_list, name="worker_list"),
     path("architectures/<digest:digest>.svg", views.architecture_drawing, name="architecture_svg"),
     path("api/v1/", api.urls),
 ]

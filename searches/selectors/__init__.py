@@ -1,6 +1,7 @@
 """Questions to the rows: who may see what, and what a page, the live channel and the API show."""
 
 from searches.selectors.access import Asker, deleted_for, kept_long_enough, may_change, visible_to
+from searches.selectors.disk import disk_use
 from searches.selectors.estimate import time_left
 from searches.selectors.files import artifact_path, candidate_folder, checkpoint_paths, searches_folder
 from searches.selectors.log import event_frame, events_after, newest_events
@@ -26,6 +27,7 @@ __all__ = [
     "candidate_folder",
     "checkpoint_paths",
     "deleted_for",
+    "disk_use",
     "event_frame",
     "events_after",
     "in_order",

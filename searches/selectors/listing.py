@@ -3,13 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Case, F, FloatField, Q, QuerySet, Sum, When
 from django.utils import timezone
 
 from searches import comparisons
 from searches.models import Candidate, Search
 from searches.nash.hillclimb import COMPARISON_KINDS, ENDED
+from searches.selectors.access import Asker, deleted_for
+from searches.selectors.disk import disk_use
+from searches.selectors.waiting import TRAINS_IN
 from searches.selectors.workers import workers_alive
 
 LIGHT = ("search_id", "kind", "step", "index", "status", "morphisms", "is_winner", "val_accuracy", "n_parameters")
@@ -17,7 +22,10 @@ LIGHT = ("search_id", "kind", "step", "index", "status", "morphisms", "is_winner
 
 @dataclass(frozen=True)
 class Line:
-    """A search as the list shows it. `accuracies`: of the winners, model_0 first; `state`: its status, or stalled."""
+    """A search as the list shows it. `accuracies`: of the winners, model_0 first; `state`: its status, or stalled.
+
+    `n_before`: how many searches are trained before it; None where it does not wait to be trained. `bytes`: of disk.
+    """
 
     search: Search
     state: str
@@ -27,6 +35,13 @@ class Line:
     accuracies: tuple[float, ...]
     n_parameters: int | None
     test_accuracy: float | None
+    n_before: int | None
+    bytes: int
+
+    @property
+    def is_further_back(self) -> bool:
+        """Whether another search is trained before it: it can be put first."""
+        return bool(self.n_before)
 
     @property
     def best(self) -> float | None:
@@ -40,6 +55,22 @@ class Line:
         return ((self.search.ended or timezone.now()) - self.search.started).total_seconds()
 
 
+@dataclass(frozen=True)
+class DeletedLine:
+    """A deleted search as the list shows it. `swept`: when its rows and files go."""
+
+    search: Search
+    swept: datetime
+    bytes: int
+
+
+def deleted_listing(user: Asker) -> list[DeletedLine]:
+    """What this user may bring back, newest first."""
+    kept = timedelta(hours=settings.NASH_KEEP_DELETED_HOURS)
+    searches = deleted_for(user).select_related("dataset")
+    return [DeletedLine(s, s.deleted + kept, disk_use(s)) for s in searches if s.deleted is not None]
+
+
 def listing(searches: QuerySet[Search]) -> list[Line]:
     """The searches, newest first, with what stands in their line."""
     rows = list(
@@ -47,7 +78,14 @@ def listing(searches: QuerySet[Search]) -> list[Line]:
     )
     candidates = _telling_candidates(rows)
     anybody = workers_alive().exists()
-    return [_line(search, candidates[search.pk], anybody) for search in rows]
+    places = _places(rows)
+    return [_line(search, candidates[search.pk], anybody, places.get(search.pk)) for search in rows]
+
+
+def _places(searches: Iterable[Search]) -> dict[int, int]:
+    """How many searches are trained before each that is to be trained, as selectors/waiting.py orders them."""
+    trained = sorted((s for s in searches if s.status in TRAINS_IN), key=lambda s: (-s.priority, s.created, s.pk))
+    return {search.pk: place for place, search in enumerate(trained)}
 
 
 def _epochs_done() -> Sum:
@@ -69,25 +107,27 @@ def _telling_candidates(searches: Iterable[Search]) -> dict[int, list[Candidate]
     return by_search
 
 
-def _line(search: Search, candidates: list[Candidate], anybody: bool) -> Line:
+def _line(search: Search, candidates: list[Candidate], anybody: bool, n_before: int | None) -> Line:
     winners = [c for c in candidates if c.is_winner and c.val_accuracy is not None]
-    final = next((c for c in candidates if c.kind == Candidate.Kind.FINAL), None)
+    final = next((c for c in reversed(candidates) if c.kind == Candidate.Kind.FINAL), None)  # of the most steps
     state = "stalled" if search.status == Search.Status.RUNNING and not anybody else search.status
     return Line(
         search=search,
         state=state,
-        words=_words(search, state, candidates, final),
+        words=_words(search, state, candidates, final, n_before or 0),
         epochs_done=search.epochs_done,  # type: ignore[attr-defined]  # annotated by listing()
         epochs_total=comparisons.total_epochs(search.search_config),
         accuracies=tuple(c.val_accuracy for c in winners if c.val_accuracy is not None),
         n_parameters=winners[-1].n_parameters if winners else None,
         test_accuracy=final.test_accuracy if final else None,
+        n_before=n_before,
+        bytes=disk_use(search),
     )
 
 
-def _words(search: Search, state: str, candidates: list[Candidate], final: Candidate | None) -> str:
+def _words(search: Search, state: str, candidates: list[Candidate], final: Candidate | None, n_before: int) -> str:
     if state == "waiting":
-        return "waits for a worker"
+        return f"waits for a worker, {n_before} before it" if n_before else "waits for a worker, the next in turn"
     if state == "stalled":
         return "no worker answers; nothing is lost"
     if state == "running":

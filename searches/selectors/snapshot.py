@@ -11,6 +11,7 @@ from django.urls import reverse
 from searches import comparisons
 from searches.models import Artifact, Candidate, Point, Search
 from searches.nash.morphisms import morphism_from_dict
+from searches.selectors.disk import disk_use
 from searches.selectors.log import log_line, newest_events
 from searches.selectors.progress import n_validation_images, progress_fields, seconds_spent
 from searches.selectors.workers import worker_dicts
@@ -35,6 +36,7 @@ def snapshot(search: Search) -> dict[str, Any]:
         **progress_fields(search),
         "seq": search.seq,
         "preset": search.preset,
+        "disk_bytes": disk_use(search),
         "dataset": _dataset_fields(search),
         **result_fields(search, candidates),
         "workers": worker_dicts(),

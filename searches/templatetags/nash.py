@@ -61,10 +61,13 @@ def scientific(value: float | None) -> str:
     return f"10{power}" if mantissa == "1.0" else f"{mantissa} × 10{power}"
 
 
-@register.filter
-def megabytes(n: float | None) -> str:
-    """412000000 -> 412 MB."""
-    return DASH if n is None else f"{n / 1e6:,.{0 if n >= 1e7 else 1}f}{words.THIN}MB"
+@register.filter("bytes")
+def in_bytes(n: float | None) -> str:
+    """850_000 -> 850 kB, 412_000_000 -> 412 MB, 7_900_000_000 -> 7.9 GB; the same as in static/js/format.js."""
+    if n is None:
+        return DASH
+    scale, unit = (1e9, "GB") if n >= 1e9 else (1e6, "MB") if n >= 1e6 else (1e3, "kB")
+    return f"{n / scale:,.{1 if n / scale < 10 and n else 0}f}{words.THIN}{unit}"
 
 
 @register.filter

@@ -4,18 +4,39 @@ from searches.views.download import search_download
 from searches.views.drawings import architecture_drawing, search_tree
 from searches.views.launch import search_new
 from searches.views.pages import candidate_detail, search_detail, search_list
-from searches.views.verbs import search_compare, search_pause, search_resume, search_stop
+from searches.views.verbs import (
+    deleted_empty,
+    search_compare,
+    search_delete,
+    search_extend,
+    search_finish_now,
+    search_pause,
+    search_resume,
+    search_retry,
+    search_run_next,
+    search_stop,
+    search_undelete,
+)
+from searches.views.workers import worker_list
 
 __all__ = [
     "architecture_drawing",
     "candidate_detail",
+    "deleted_empty",
     "search_compare",
+    "search_delete",
     "search_detail",
     "search_download",
+    "search_extend",
+    "search_finish_now",
     "search_list",
     "search_new",
     "search_pause",
     "search_resume",
+    "search_retry",
+    "search_run_next",
     "search_stop",
     "search_tree",
+    "search_undelete",
+    "worker_list",
 ]

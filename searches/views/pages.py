@@ -11,7 +11,8 @@ from searches.comparisons import CATALOGUE
 from searches.diagrams import architecture_svg, changes, lineage_svg
 from searches.nash.architecture import Architecture
 from searches.selectors import may_change, snapshot, visible_to, workers_alive
-from searches.selectors.listing import listing
+from searches.selectors.listing import deleted_listing, listing
+from searches.views.buttons import BUTTONS
 from searches.views.drawings import NETWORK_WIDTH, TREE_WIDTH
 from searches.views.lookup import find_candidate, find_search
 
@@ -21,7 +22,13 @@ def search_list(request: HttpRequest) -> HttpResponse:
     """Every search that this account may see, newest first."""
     lines = listing(visible_to(request.user))
     counts = {state: sum(line.state == state for line in lines) for state in ("running", "waiting", "stalled")}
-    context = {"lines": lines, "counts": counts, "n_workers": workers_alive().count()}
+    context = {
+        "lines": lines,
+        "changeable": {line.search.pk for line in lines if may_change(request.user, line.search)},
+        "deleted": deleted_listing(request.user),
+        "counts": counts,
+        "n_workers": workers_alive().count(),
+    }
     return render(request, "searches/list.html", context)
 
 
@@ -37,6 +44,7 @@ def search_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "tree_width": TREE_WIDTH,
         "network_width": NETWORK_WIDTH,
         "may_change": may_change(request.user, search),
+        "buttons": BUTTONS,
         "comparison_choices": [{"comparison": comparison} for comparison in CATALOGUE.values()],
     }
     return render(request, "searches/search.html", context)

@@ -25,6 +25,13 @@ export function short(n) {
   return n >= 1e3 ? `${(n / 1e3).toFixed(1)}${NB}k` : String(Math.round(n));
 }
 
+/** 850000 -> "850 kB", 412000000 -> "412 MB", 7900000000 -> "7.9 GB". */
+export function bytes(n) {
+  if (n === null || n === undefined) return DASH;
+  const [scale, unit] = n >= 1e9 ? [1e9, "GB"] : n >= 1e6 ? [1e6, "MB"] : [1e3, "kB"];
+  return `${(n / scale).toFixed(n / scale < 10 && n ? 1 : 0)}${NB}${unit}`;
+}
+
 /** Seconds -> "48 s", "6 min 03 s", "2 h 05 min", "3 d 4 h". */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return DASH;

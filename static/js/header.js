@@ -1,7 +1,7 @@
-// The top of the page: state in words, budget bar, figures, the tab's title, which buttons are offered.
+// The top of the page: state in words, budget bar, figures, the tab's title.
 
 import { byId, h, oncePerFrame, setChildren, setText } from "./dom.js";
-import { about, count, duration, percent, plusMinus, short, sum, when } from "./format.js";
+import { about, bytes, count, duration, percent, plusMinus, short, sum, when } from "./format.js";
 import { hasEnded } from "./state.js";
 import { stateWords } from "./words.js";
 
@@ -11,7 +11,7 @@ export class Header {
   #store;
   #heartbeat;
   #since = null;
-  #compared = null; // what the budget bar was built for
+  #built = null; // what the budget bar was built for
   #show = oncePerFrame(() => this.#draw());
 
   constructor(store, heartbeat) {
@@ -39,7 +39,7 @@ export class Header {
     this.#budget();
     this.#fill();
     this.#figures();
-    this.#controls();
+    this.#foot();
     this.#title();
   }
 
@@ -50,7 +50,7 @@ export class Header {
     setText(element.querySelector("strong"), strong);
     setText(element.querySelector("[data-rest]"), rest);
     byId("status").dataset.tone = tone;
-    byId("beat").hidden = ENDED.has(this.#store.search.status);
+    byId("beat").hidden = ENDED.has(this.#store.search.status) || this.#store.search.deleted !== null;
   }
 
   #connection() {
@@ -66,8 +66,9 @@ export class Header {
   #budget() {
     const { config, comparison_lengths: lengths } = this.#store.search;
     const compared = config.comparisons.flatMap((name) => lengths[name]);
-    if (this.#compared === compared.join()) return;
-    this.#compared = compared.join();
+    const wanted = [config.n_steps, ...compared].join(); // an extended search has more steps, a finished one fewer
+    if (this.#built === wanted) return;
+    this.#built = wanted;
     const many = config.n_steps * config.n_neigh > 96;
     const step = (i) => ({
       row: i,
@@ -178,11 +179,13 @@ export class Header {
     return left === null ? "after the first epochs" : `ends near ${when(Date.now() + left * 1000)}, ${this.#store.search.config.comparisons.length ? "comparisons" : "final training"} included`;
   }
 
-  // ------------------------------------------------------------------ buttons and title
+  // ------------------------------------------------------------------ the limits it was given, its disk use; the title
 
-  #controls() {
-    const { status } = this.#store.search;
-    for (const form of document.querySelectorAll("[data-offered-in]")) form.hidden = !form.dataset.offeredIn.split(" ").includes(status);
+  #foot() {
+    const { hours_limit: hours, accuracy_goal: goal, disk_bytes: disk } = this.#store.search;
+    const limits = [hours !== null && duration(3600 * hours), goal !== null && `${percent(goal, 1)} validation accuracy`].filter(Boolean);
+    const budget = limits.length ? `Budget: ${limits.join(" or ")}; then no further training of a step begins, and the best so far gets its final training. ` : "";
+    setText(byId("status-foot"), `${budget}${bytes(disk)} on disk.`);
   }
 
   #title() {

@@ -19,6 +19,7 @@ export class Result {
     byId("result").hidden = !over;
     byId("progress").hidden = over && search.status === "finished";
     byId("status").toggleAttribute("data-over", over); // while it is compared only the bar is left of the progress
+    this.#take(!over);
     if (!over) return;
     const { final } = this.#store;
     const winner = final ? this.#store.parentOf(final) : null;
@@ -35,6 +36,14 @@ export class Result {
     const link = byId("result-download");
     link.hidden = search.download === null;
     if (search.download) link.href = search.download;
+  }
+
+  /** A search that was stopped has no final model: the best so far can be taken away. */
+  #take(isOffered) {
+    const { search, best } = this.#store;
+    byId("take").hidden = !isOffered || search.download === null;
+    if (search.download) byId("take-link").href = search.download;
+    if (best) setText(byId("take-words"), `Download the best so far, ${best.code}`);
   }
 
   /** The interval on an axis of its own, whole per cents at both ends. */

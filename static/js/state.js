@@ -4,6 +4,8 @@
 const ENDED = new Set(["done", "too_big", "diverged", "failed", "cancelled"]);
 
 export const hasEnded = (candidate) => ENDED.has(candidate.status);
+const FAILED = new Set(["too_big", "diverged", "failed"]);
+export const isFailed = (candidate) => FAILED.has(candidate.status);
 const COMPARISONS = new Set(["snapshot", "scratch", "reference"]);
 export const isComparison = (candidate) => COMPARISONS.has(candidate.kind);
 /** Trained on training + validation set, and tested once: the final training and the comparisons. */
@@ -96,13 +98,17 @@ export class Store {
     return candidate.parent === null ? null : (this.candidates.get(candidate.parent) ?? null);
   }
 
-  /** The trainings of one row: 0 the pretraining, 1..n_steps the steps, then the final one, then the comparisons. */
+  /**
+   * The trainings of one row: 0 the pretraining, 1..n_steps the steps, then the final one, then the comparisons; last
+   * what is not of the search as it is told now: a final training before it was extended, a step that was cut short.
+   */
   row(number) {
     return this.all.filter((candidate) => this.rowOf(candidate) === number);
   }
 
   rowOf(candidate) {
     if (isComparison(candidate)) return this.comparisonRow;
+    if (candidate.kind === "final" ? candidate.step !== this.nSteps : candidate.step > this.nSteps) return this.nSteps + 3;
     return candidate.kind === "final" ? this.nSteps + 1 : candidate.step;
   }
 
@@ -126,7 +132,7 @@ export class Store {
 
   /** The newest row of Algorithm 1: comparisons, which come after it, do not count. */
   get openRow() {
-    return this.all.reduce((latest, candidate) => (isComparison(candidate) ? latest : Math.max(latest, this.rowOf(candidate))), 0);
+    return Math.max(0, ...this.all.map((candidate) => this.rowOf(candidate)).filter((row) => row < this.comparisonRow));
   }
 
   /** The row that is trained now, or was last of the algorithm. */

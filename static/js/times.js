@@ -3,7 +3,11 @@
 import { setText } from "./dom.js";
 import { when } from "./format.js";
 
-for (const time of document.querySelectorAll("time[data-moment]")) {
-  time.title = new Date(time.dateTime).toLocaleString("en-GB");
-  setText(time, when(time.dateTime));
+export function tellTimes(part) {
+  for (const time of part.querySelectorAll("time[data-moment]")) {
+    time.title = new Date(time.dateTime).toLocaleString("en-GB");
+    setText(time, when(time.dateTime));
+  }
 }
+
+tellTimes(document);

@@ -5,7 +5,8 @@ import { byId, setText } from "./dom.js";
 import { isComparison } from "./state.js";
 import { drawing } from "./svg-source.js";
 
-const STRUCTURAL = new Set(["search_created", "step_planned", "candidate_started", "candidate_ended", "candidate_released", "step_decided", "search_ended", "search_stopped", "search_resumed"]);
+const STRUCTURAL = new Set(["step_planned", "candidate_started", "candidate_ended", "candidate_released", "step_decided"]);
+const isStructural = ({ kind }) => STRUCTURAL.has(kind) || kind?.startsWith("search_");
 
 const EPOCH = /\d+( of |\/)\d+/;
 
@@ -27,7 +28,7 @@ export class Tree {
   }
 
   #hear(changed) {
-    if (STRUCTURAL.has(changed.kind)) this.#fetch();
+    if (isStructural(changed)) this.#fetch();
     else if (changed.choice) this.#dress();
     else for (const id of changed.candidates) this.#patch(this.#store.candidates.get(id));
   }

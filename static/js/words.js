@@ -5,7 +5,8 @@ import { hasEnded, isParentSlot } from "./state.js";
 
 /** {tone, strong, rest}: tone is the state's class, "stalled" among them. `silence`: seconds without a worker. */
 export function stateWords(store, silence) {
-  const { status, reason } = store.search;
+  const { status, reason, deleted } = store.search;
+  if (deleted) return { tone: "stopped", strong: "Deleted.", rest: "Nothing of it is trained. Undo brings it back as it was, until its files are swept." };
   const stalled = status === "running" && silence !== null && silence >= 30;
   if (stalled) return stalledWords(silence);
   if (status === "running") return { tone: "running", ...runningWords(store) };

@@ -30,10 +30,18 @@ def make_dataset(name: str = "digits", **columns: Any) -> DataSet:
     return DataSet.objects.get_or_create(name=name, defaults={**defaults, **columns})[0]
 
 
-def make_search(*, owner: Any = None, name: str = "Tiny", **settings: Any) -> Search:
+def make_search(
+    *,
+    owner: Any = None,
+    name: str = "Tiny",
+    hours_limit: float | None = None,
+    accuracy_goal: float | None = None,
+    **settings: Any,
+) -> Search:
     """A search that waits for its pretraining; settings are those of TINY unless given."""
     config = SearchConfig(**{**TINY, **settings})
-    launched = services.create_search(config, dataset=make_dataset(), name=name, owner=owner)
+    budget = {"hours_limit": hours_limit, "accuracy_goal": accuracy_goal}
+    launched = services.create_search(config, dataset=make_dataset(), name=name, owner=owner, **budget)
     return Search.objects.get(pk=launched.search_id)
 
 

@@ -7,7 +7,7 @@ import pytest
 from searches.forms import SETTINGS, SearchForm
 from searches.nash.config import COMPARISONS, SearchConfig
 from searches.nash.presets import PRESETS, preset_config
-from tests.searches.rows import make_dataset
+from tests.searches.rows import make_dataset, make_search
 
 pytestmark = pytest.mark.django_db
 
@@ -123,3 +123,60 @@ def test_the_papers_ablations_are_settings_of_the_form():
     form = SearchForm({k: v for k, v in filled(neighbour_rate="0.025").items() if k != "network_morphism"})
     assert form.is_valid(), form.errors
     assert (form.config.neighbour_rate, form.config.network_morphism) == (0.025, False)
+
+
+# ------------------------------------------------------------------ the budget
+
+
+def test_a_budget_is_given_in_hours_and_per_cent_and_nothing_means_no_limit():
+    form = SearchForm(filled())
+    assert form.is_valid(), form.errors
+    assert (form.launch_arguments["hours_limit"], form.launch_arguments["accuracy_goal"]) == (None, None)
+    form = SearchForm(filled(hours_limit="1.5 hours", accuracy_goal="92.5 %"))
+    assert form.is_valid(), form.errors
+    assert (form.launch_arguments["hours_limit"], form.launch_arguments["accuracy_goal"]) == (1.5, 0.925)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"hours_limit": "a day"}, "hours_limit", "'a day' is not a number. For example 12"),
+        ({"hours_limit": "0"}, "hours_limit", "0 is not above 0"),
+        ({"hours_limit": "nan"}, "hours_limit", "nan is not above 0"),
+        ({"hours_limit": "9000"}, "hours_limit", "up to 8760"),
+        ({"accuracy_goal": "101"}, "accuracy_goal", "up to 100"),
+        ({"accuracy_goal": "0.92"}, "accuracy_goal", "0.92 % is no better than guessing among 10 classes (10 %)"),
+    ],
+)
+def test_a_budget_that_cannot_be_meant_is_said_beside_its_field(changes, field, words):
+    form = SearchForm(filled(**changes))
+    assert not form.is_valid()
+    assert [bound.name for bound, _ in form.mistakes] == [field]
+    assert words in form.errors[field][0]
+
+
+# ------------------------------------------------------------------ cloning
+
+
+def as_posted(form: SearchForm) -> dict:
+    """What a browser posts for a form that nobody touched."""
+    values = {bound.html_name: bound.value() for bound in form}
+    posted = {name: getattr(value, "pk", value) for name, value in values.items() if value is not False}
+    return {name: value for name, value in posted.items() if value is not None}
+
+
+def test_a_clone_that_nobody_touches_has_the_same_settings_budget_and_data_set():
+    settings = {"seed": 7, "n_neigh": 4, "comparisons": ("scratch",), "neighbour_rate": 0.025, "max_macs": 12_345_678}
+    search = make_search(name="Leaves", hours_limit=2.5, accuracy_goal=0.925, flip=False, **settings)
+    form = SearchForm(as_posted(SearchForm(clone=search)))
+    assert form.is_valid(), form.errors
+    assert form.config == search.search_config
+    assert form.launch_arguments == {
+        "dataset": search.dataset, "name": "Leaves, copy", "preset": "", "hours_limit": 2.5, "accuracy_goal": 0.925,
+    }  # fmt: skip
+
+
+def test_a_clone_of_the_longest_name_still_has_a_name_that_fits():
+    form = SearchForm(as_posted(SearchForm(clone=make_search(name="x" * 200))))
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["name"] == "x" * 194 + ", copy"
