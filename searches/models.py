@@ -168,8 +168,10 @@ class Candidate(models.Model):
 
     @property
     def code(self) -> str:
-        """model_0, 2.1 (step.j), final."""
-        return code_of(self.key)
+        """model_0, 2.1 (step.j), final; "final 5" of a search that was extended after its 5 steps."""
+        depends = self.kind in (self.Kind.FINAL, self.Kind.SCRATCH)
+        is_earlier = depends and self.step != self.search.config["n_steps"]
+        return f"{code_of(self.key)} {self.step}" if is_earlier else code_of(self.key)
 
     @property
     def slug(self) -> str:

@@ -111,12 +111,25 @@ def generations(snapshot: Mapping[str, Any]) -> list[Generation]:
     rows = [_row("pretrain", 0, candidates, config, ramp, ended)]
     n_steps = int(config["n_steps"])
     steps = [_row("neighbour", step, candidates, config, ramp, ended) for step in range(1, n_steps + 1)]
-    known = [row for row in steps if row.members]
-    to_come = steps[len(known) :]
+    n_known = sum(bool(row.members) for row in steps)
+    known, to_come = _with_earlier_finals(steps[:n_known], candidates, config, ramp), steps[n_known:]
     final = _row("final", n_steps, candidates, config, ramp, ended)
     if ended:
         return [*rows, *known, *([final] if final.members else [])]
-    return [*rows, *known, *_shortened(to_come, len(known)), final]
+    return [*rows, *known, *_shortened(to_come, n_known), final]
+
+
+def _with_earlier_finals(
+    steps: Sequence[Generation], candidates: Sequence[Mapping[str, Any]], config: Mapping[str, Any], ramp: Ramp
+) -> list[Generation]:
+    """Behind each step the final training that came after it, where the search was extended then."""
+    rows: list[Generation] = []
+    for step, row in enumerate(steps, start=1):
+        final = _row("final", step, candidates, config, ramp, ended=True)
+        earlier = final.members and step < int(config["n_steps"])
+        named = replace(final, label=f"Final training, {step} steps" if step > 1 else "Final training, 1 step")
+        rows += [row, named] if earlier else [row]
+    return rows
 
 
 def _shortened(to_come: Sequence[Generation], n_known: int) -> list[Generation]:
@@ -143,7 +156,7 @@ def _row(
     ended: bool,
 ) -> Generation:
     mine = sorted(
-        (c for c in candidates if c["kind"] == kind and (kind != "neighbour" or c["step"] == step)),
+        (c for c in candidates if c["kind"] == kind and c["step"] == step),
         key=lambda c: int(c["index"]),
     )
     members = _with_heir([_member(c, config, ramp) for c in mine], decided=any(c["winner"] for c in mine))

@@ -240,7 +240,8 @@ def _links(rows: Sequence[Generation], tops: Sequence[float], grid: Grid, spots:
             (strong if class_ in ("link-win", "link-lead") else quiet).append(
                 element("path", class_=class_, d=d, data_to=m.id)
             )
-        heir = spots.get(row.heir.id) if row.heir else None
+        if row.kind != "final":  # what follows an earlier final training descends from the step before it
+            heir = spots.get(row.heir.id) if row.heir else None
     return quiet + strong
 
 

@@ -3,9 +3,15 @@
 from searches.selectors.access import Asker, deleted_for, kept_long_enough, may_change, visible_to
 from searches.selectors.disk import disk_use
 from searches.selectors.estimate import time_left
-from searches.selectors.files import artifact_path, candidate_folder, checkpoint_paths, searches_folder
+from searches.selectors.files import (
+    artifact_path,
+    candidate_folder,
+    checkpoint_paths,
+    model_artifact,
+    searches_folder,
+)
 from searches.selectors.log import event_frame, events_after, newest_events
-from searches.selectors.progress import progress_fields, progress_frame, seconds_spent
+from searches.selectors.progress import is_superseded, progress_fields, progress_frame, seconds_spent
 from searches.selectors.snapshot import (
     candidate_dict,
     candidate_dicts,
@@ -31,8 +37,10 @@ __all__ = [
     "event_frame",
     "events_after",
     "in_order",
+    "is_superseded",
     "kept_long_enough",
     "may_change",
+    "model_artifact",
     "newest_events",
     "point_row",
     "progress_fields",

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from searches.models import Artifact, Candidate
+from searches.models import Artifact, Candidate, Search
+from searches.nash.hillclimb import COMPARISON_KINDS
 
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)-(\d+)\.pt")
 
@@ -22,6 +23,13 @@ def candidate_folder(candidate: Candidate) -> Path:
 
 def artifact_path(artifact: Artifact) -> Path:
     return Path(settings.NASH_DATA_DIR) / artifact.file
+
+
+def model_artifact(search: Search) -> Artifact | None:
+    """The zip to download: of the final model, else of the best network of which there is one, else None."""
+    zips = Artifact.objects.filter(candidate__search=search, format=Artifact.Format.MODEL_ZIP)
+    found = zips.exclude(candidate__kind__in=COMPARISON_KINDS).select_related("candidate")
+    return max(found, key=lambda a: (a.candidate.step, a.candidate.kind == Candidate.Kind.FINAL), default=None)
 
 
 def checkpoint_paths(folder: Path) -> list[Path]:

@@ -9,9 +9,10 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from searches import comparisons
-from searches.models import Artifact, Candidate, Point, Search
+from searches.models import Candidate, Point, Search
 from searches.nash.morphisms import morphism_from_dict
 from searches.selectors.disk import disk_use
+from searches.selectors.files import model_artifact
 from searches.selectors.log import log_line, newest_events
 from searches.selectors.progress import n_validation_images, progress_fields, seconds_spent
 from searches.selectors.workers import worker_dicts
@@ -80,16 +81,18 @@ def result_fields(search: Search, candidates: Sequence[Candidate]) -> dict[str, 
 
     `seconds_to_final`: wall time until the final training had ended, whatever was compared after it.
     """
+    n_steps = search.config["n_steps"]
     winners = [c for c in candidates if c.is_winner]
     finals = [c for c in candidates if c.kind == Candidate.Kind.FINAL and c.status == Candidate.Status.DONE]
-    final = finals[0] if finals else None
+    final = next((c for c in finals if c.step == n_steps), None)  # others are of before it was extended
     best = final or max(winners, key=lambda c: c.step, default=None)
-    has_zip = final is not None and final.artifacts.filter(format=Artifact.Format.MODEL_ZIP).exists()
+    artifact = model_artifact(search)
     return {
         "best": best.pk if best else None,
         "test_accuracy": final.test_accuracy if final else None,
         "seconds_to_final": round(seconds_spent(search, until=final.ended), 1) if final else None,
-        "download": reverse("search_download", args=[search.uuid]) if has_zip else None,
+        "download": reverse("search_download", args=[search.uuid]) if artifact else None,
+        "download_of": artifact.candidate_id if artifact else None,
     }
 
 

@@ -10,8 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, St
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from searches.models import Artifact, Candidate, Search
-from searches.selectors import artifact_path
+from searches.selectors import artifact_path, model_artifact
 from searches.views.lookup import find_search
 
 PIECE = 1 << 18
@@ -19,20 +18,13 @@ PIECE = 1 << 18
 
 @require_safe
 def search_download(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
-    """The final model as one zip; 404 while there is none."""
+    """The final model as one zip, of a search that was stopped the best one; 404 while there is none."""
     search = find_search(request, uuid)
-    artifact = final_model(search)
+    artifact = model_artifact(search)
+    if artifact is None:
+        raise Http404("This search has no model to download yet.")
     name = f"{slugify(search.name) or 'model'}-{str(uuid)[:8]}.zip"
     return send_file(request, artifact_path(artifact), name, "application/zip", etag=f'"{artifact.sha256}"')
-
-
-def final_model(search: Search) -> Artifact:
-    """The zip of the final training. Raises Http404."""
-    of_final = Artifact.objects.filter(candidate__search=search, candidate__kind=Candidate.Kind.FINAL)
-    artifact = of_final.filter(format=Artifact.Format.MODEL_ZIP).first()
-    if artifact is None:
-        raise Http404("This search has no final model yet.")
-    return artifact
 
 
 def send_file(request: HttpRequest, path: Path, name: str, content_type: str, *, etag: str) -> HttpResponseBase:

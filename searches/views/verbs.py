@@ -39,7 +39,9 @@ def search_finish_now(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 def search_retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    return _do(services.retry, request, uuid)
+    """The training of this code, or all that failed."""
+    code = request.POST.get("code")
+    return _do(lambda search, by: services.retry(search, by, code), request, uuid)
 
 
 @require_POST

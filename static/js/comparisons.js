@@ -18,9 +18,10 @@ export class Comparisons {
   }
 
   #show() {
-    const { comparisons, final } = this.#store;
-    byId("comparisons").hidden = comparisons.length === 0;
-    if (comparisons.length) this.#table([final, ...comparisons]);
+    const { comparisons, final, testAccuracy } = this.#store;
+    const measured = comparisons.length > 0 && testAccuracy !== null; // an extended search is to be measured again
+    byId("comparisons").hidden = !measured;
+    if (measured) this.#table([final, ...comparisons]);
     this.#offer();
   }
 

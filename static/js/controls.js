@@ -2,7 +2,6 @@
 
 import { byId, oncePerFrame, setText } from "./dom.js";
 import { count, plural } from "./format.js";
-import { isFailed } from "./state.js";
 
 /** What a button needs beside the state (data-needs): "" where it is there, null: not offered, else why not yet. */
 const NEEDS = {
@@ -11,9 +10,11 @@ const NEEDS = {
     const neighbours = store.all.some((c) => c.kind === "neighbour" && c.status === "done");
     return neighbours ? "" : "Possible once model_0 and a first neighbour have been trained.";
   },
+  decided(store) {
+    return store.winnerOf(store.nSteps) ? "" : null;
+  },
   failed(store) {
-    const open = (c) => [store.openRow, store.comparisonRow].includes(store.rowOf(c));
-    return store.all.some((c) => isFailed(c) && open(c)) ? "" : null;
+    return store.all.some((candidate) => store.canRetry(candidate)) ? "" : null;
   },
 };
 

@@ -69,6 +69,7 @@ export class Header {
     const wanted = [config.n_steps, ...compared].join(); // an extended search has more steps, a finished one fewer
     if (this.#built === wanted) return;
     this.#built = wanted;
+    setText(byId("chip-n_steps"), `n_steps ${count(config.n_steps)}`);
     const many = config.n_steps * config.n_neigh > 96;
     const step = (i) => ({
       row: i,
@@ -183,7 +184,7 @@ export class Header {
 
   #foot() {
     const { hours_limit: hours, accuracy_goal: goal, disk_bytes: disk } = this.#store.search;
-    const limits = [hours !== null && duration(3600 * hours), goal !== null && `${percent(goal, 1)} validation accuracy`].filter(Boolean);
+    const limits = [hours !== null && `${hours}\u202fh`, goal !== null && `${percent(goal, 1)} validation accuracy`].filter(Boolean);
     const budget = limits.length ? `Budget: ${limits.join(" or ")}; then no further training of a step begins, and the best so far gets its final training. ` : "";
     setText(byId("status-foot"), `${budget}${bytes(disk)} on disk.`);
   }

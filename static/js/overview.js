@@ -9,11 +9,11 @@ const TOP = 8; // per cent of the strip's height that stay free above
 export class Overview {
   #store;
   #strip = byId("overview");
+  #nSteps = null; // what it was built for
   #draw = oncePerFrame(() => this.#show());
 
   constructor(store) {
     this.#store = store;
-    this.#build();
     this.#strip.addEventListener("keydown", (event) => this.#key(event));
     store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#draw());
     this.#show();
@@ -33,8 +33,11 @@ export class Overview {
     });
   }
 
+  /** Anew where the search was extended or cut short. */
   #build() {
     const { config } = this.#store.search;
+    if (this.#nSteps === config.n_steps) return;
+    this.#nSteps = config.n_steps;
     const top = Math.max(config.lambda_start, config.neighbour_rate ?? 0);
     const y = (rate) => (100 - ((100 - TOP) * rate) / top).toFixed(1);
     const cosine = Array.from({ length: 31 }, (_, i) => `${((100 * i) / 30).toFixed(1)} ${y(rateAt(i / 30, config))}`).join("L");
@@ -57,6 +60,7 @@ export class Overview {
   }
 
   #show() {
+    this.#build();
     const { step, openRow, comparisonRow, comparisons } = this.#store;
     for (const button of this.#strip.querySelectorAll(".cycle")) {
       const row = Number(button.dataset.row);

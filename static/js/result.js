@@ -1,7 +1,7 @@
 // The end: the test error, looked at once, and the model to take away.
 
 import { byId, oncePerFrame, setText } from "./dom.js";
-import { count, duration, interval, percent, short } from "./format.js";
+import { count, duration, interval, percent, plural, short } from "./format.js";
 
 export class Result {
   #store;
@@ -14,8 +14,8 @@ export class Result {
   }
 
   #show() {
-    const { search } = this.#store;
-    const over = search.test_accuracy !== null;
+    const { search, testAccuracy: accuracy } = this.#store;
+    const over = accuracy !== null;
     byId("result").hidden = !over;
     byId("progress").hidden = over && search.status === "finished";
     byId("status").toggleAttribute("data-over", over); // while it is compared only the bar is left of the progress
@@ -24,10 +24,10 @@ export class Result {
     const { final } = this.#store;
     const winner = final ? this.#store.parentOf(final) : null;
     const n = search.dataset.n_test;
-    const [low, high] = interval(search.test_accuracy, n);
-    setText(byId("result-error"), percent(1 - search.test_accuracy));
-    setText(byId("result-interval"), `accuracy ${percent(search.test_accuracy)}, 95\u202f% interval ${(100 * low).toFixed(1)} to ${percent(high, 1)} (${count(n)} images)`);
-    this.#scale(low, high, search.test_accuracy);
+    const [low, high] = interval(accuracy, n);
+    setText(byId("result-error"), percent(1 - accuracy));
+    setText(byId("result-interval"), `accuracy ${percent(accuracy)}, 95\u202f% interval ${(100 * low).toFixed(1)} to ${percent(high, 1)} (${count(n)} images)`);
+    this.#scale(low, high, accuracy);
     setText(byId("result-parameters"), final ? count(final.n_parameters) : "–");
     setText(byId("result-macs"), final ? short(final.n_macs) : "–");
     setText(byId("result-time"), duration(search.seconds_to_final));
@@ -38,12 +38,14 @@ export class Result {
     if (search.download) link.href = search.download;
   }
 
-  /** A search that was stopped has no final model: the best so far can be taken away. */
+  /** Without a final model, the best so far or the model from before the search was extended can be taken away. */
   #take(isOffered) {
-    const { search, best } = this.#store;
-    byId("take").hidden = !isOffered || search.download === null;
-    if (search.download) byId("take-link").href = search.download;
-    if (best) setText(byId("take-words"), `Download the best so far, ${best.code}`);
+    const { search } = this.#store;
+    const of = this.#store.candidates.get(search.download_of);
+    byId("take").hidden = !isOffered || !of;
+    if (!of) return;
+    byId("take-link").href = search.download;
+    setText(byId("take-words"), of.kind === "final" ? `Download the model of ${plural(of.step, "step")}` : `Download the best so far, ${of.code}`);
   }
 
   /** The interval on an axis of its own, whole per cents at both ends. */

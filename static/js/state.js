@@ -5,7 +5,6 @@ const ENDED = new Set(["done", "too_big", "diverged", "failed", "cancelled"]);
 
 export const hasEnded = (candidate) => ENDED.has(candidate.status);
 const FAILED = new Set(["too_big", "diverged", "failed"]);
-export const isFailed = (candidate) => FAILED.has(candidate.status);
 const COMPARISONS = new Set(["snapshot", "scratch", "reference"]);
 export const isComparison = (candidate) => COMPARISONS.has(candidate.kind);
 /** Trained on training + validation set, and tested once: the final training and the comparisons. */
@@ -19,6 +18,7 @@ export function reduce(state, frame) {
   if (payload.search) {
     Object.assign(state.search, payload.search);
     changed.search = true;
+    if (payload.search.config) nameEarlier(state);
   }
   if (payload.workers) {
     state.search.workers = payload.workers;
@@ -33,6 +33,22 @@ export function reduce(state, frame) {
     if (frame.words) state.log.push(changed.line);
   }
   return changed;
+}
+
+const OF_ALL_STEPS = { final: "final", scratch: "from scratch" };
+
+/** What an extended search has from before is called by its steps, as Candidate.code has it. */
+function nameEarlier(state) {
+  for (const candidate of state.candidates.values()) {
+    const name = OF_ALL_STEPS[candidate.kind];
+    if (name && candidate.step !== state.search.config.n_steps) candidate.code = `${name} ${candidate.step}`;
+  }
+}
+
+/** Of another number of steps than the search has by now, as is_superseded in selectors/progress.py. */
+function isSuperseded({ kind, step }, nSteps) {
+  if (kind in OF_ALL_STEPS) return step !== nSteps;
+  return step > nSteps || (kind === "snapshot" && step === nSteps);
 }
 
 function mergeCandidate(state, part, changed) {
@@ -100,15 +116,15 @@ export class Store {
 
   /**
    * The trainings of one row: 0 the pretraining, 1..n_steps the steps, then the final one, then the comparisons; last
-   * what is not of the search as it is told now: a final training before it was extended, a step that was cut short.
+   * what it has of another number of steps: a final training before it was extended, a step that was cut short.
    */
   row(number) {
     return this.all.filter((candidate) => this.rowOf(candidate) === number);
   }
 
   rowOf(candidate) {
+    if (isSuperseded(candidate, this.nSteps)) return this.nSteps + 3;
     if (isComparison(candidate)) return this.comparisonRow;
-    if (candidate.kind === "final" ? candidate.step !== this.nSteps : candidate.step > this.nSteps) return this.nSteps + 3;
     return candidate.kind === "final" ? this.nSteps + 1 : candidate.step;
   }
 
@@ -159,11 +175,22 @@ export class Store {
     return this.row(this.nSteps + 1)[0] ?? null;
   }
 
+  /** Of the model that the search has found, once it was measured. */
+  get testAccuracy() {
+    return this.final?.status === "done" ? this.final.test_accuracy : null;
+  }
+
   /** Who leads a row that is still open: the highest validation accuracy so far, or null. */
   leaderOf(row) {
     if (this.winnerOf(row)) return null;
     const ended = this.row(row).filter((c) => c.status === "done" && c.val_accuracy !== null);
     return ended.reduce((top, c) => (top === null || c.val_accuracy > top.val_accuracy ? c : top), null);
+  }
+
+  /** Whether a training that failed can be tried again: what is decided stays. */
+  canRetry(candidate) {
+    const row = this.rowOf(candidate);
+    return FAILED.has(candidate.status) && (row === this.comparisonRow || row === this.openRow) && !this.winnerOf(row);
   }
 
   get running() {

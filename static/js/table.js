@@ -81,16 +81,23 @@ export class Table {
     const classes = [candidate.winner && "is-winner", candidate.id === this.#store.chosen?.id && "is-chosen", `is-${candidate.status}`];
     return h(
       "tr",
-      { class: classes.filter(Boolean).join(" "), onclick: (event) => event.target.closest("a") || this.#store.choose(candidate.code) },
+      { class: classes.filter(Boolean).join(" "), onclick: (event) => event.target.closest("a, button") || this.#store.choose(candidate.code) },
       this.#name(candidate, place, top),
       h("td", { "data-label": "Morphisms" }, morphismList(candidate)),
-      h("td", { class: "num accuracy", "data-label": "Validation accuracy" }, accuracy(candidate, n)),
+      h("td", { class: "num accuracy", "data-label": "Validation accuracy" }, accuracy(candidate, n), this.#retry(candidate)),
       h("td", { class: "plot", "aria-hidden": "true" }, scale && candidate.val_accuracy !== null ? plot(interval(candidate.val_accuracy, n), candidate.val_accuracy, scale, band) : ""),
       h("td", { class: "num", "data-label": "Parameters" }, count(candidate.n_parameters)),
       h("td", { class: "num", "data-label": "MACs" }, short(candidate.n_macs)),
       h("td", { class: "num", "data-label": "Seal" }, sealCell(candidate, this.#store.search.config)),
       h("td", { class: "num", "data-label": "Time" }, duration(candidate.seconds)),
     );
+  }
+
+  /** For who may change the search: the training alone is tried again. */
+  #retry(candidate) {
+    const form = byId("retry-one");
+    if (!form || !this.#store.canRetry(candidate)) return "";
+    return h("button", { class: "btn btn-sm retry", type: "submit", form: form.id, name: "code", value: candidate.code, "aria-label": `Retry ${candidate.code}`, title: "It waits for a worker again." }, icon("again"), "Retry");
   }
 
   #name(candidate, place, top) {

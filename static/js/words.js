@@ -94,8 +94,8 @@ function failedWords(store, reason) {
 }
 
 function finishedWords(store) {
-  const { test_accuracy: accuracy, seconds_to_final: seconds } = store.search;
-  const { final } = store;
+  const { final, testAccuracy: accuracy } = store;
+  const seconds = store.search.seconds_to_final;
   const strong = accuracy === null ? "Finished." : `Finished: ${percent(1 - accuracy)} test error.`;
   const size = final ? `${count(final.n_parameters)} parameters, ` : "";
   return { tone: "finished", strong, rest: `${size}${duration(seconds)}. The model is ready to download.` };

@@ -1,5 +1,6 @@
 """The lineage tree: every training at its place, decided solid, open dashed, to come dotted."""
 
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
@@ -275,3 +276,38 @@ def test_the_trees_are_the_golden_ones() -> None:
     assert is_golden("lineage-open", lineage_svg(failed))
     assert is_golden("lineage-finished", lineage_svg(FINISHED, selected=3))
     assert is_golden("lineage-phone", lineage_svg(running, width=334))
+
+
+# ------------------------------------------------------------------ extended, cut short
+
+
+def extended() -> Snapshot:
+    """A search of two steps that has finished and goes on to three: its first child is trained."""
+    longer = played(replace(SMALL, n_steps=3), 10)
+    final = next(c for c in FINISHED["candidates"] if c["kind"] == "final")
+    earlier = {**final, "id": 99, "code": "final 2"}
+    return {**longer, "candidates": [*longer["candidates"], earlier]}
+
+
+def has_link(root: ET.Element, id_: str) -> bool:
+    return any(e.get("data-to") == id_ for e in root.iter())
+
+
+def test_an_earlier_final_training_has_a_row_of_its_own_behind_its_step() -> None:
+    rows = generations(extended())
+    assert [(row.kind, row.label) for row in rows] == [
+        ("pretrain", "Pretraining"), ("neighbour", "Step 1"), ("neighbour", "Step 2"),
+        ("final", "Final training, 2 steps"), ("neighbour", "Step 3"), ("final", "Final training"),
+    ]  # fmt: skip
+    assert [m.code for m in rows[3].members] == ["final 2"]
+    assert not rows[5].members
+    ids = {c["code"]: str(c["id"]) for c in extended()["candidates"]}
+    root = drawn(lineage_svg(extended()))
+    assert {"3.1", "3.2"} <= {code for code, id_ in ids.items() if has_link(root, id_)}
+    assert node(root, extended(), "final 2") is not None
+
+
+def test_a_step_that_was_cut_short_is_not_in_the_tree() -> None:
+    open_step = played(SMALL, 5)
+    cut = {**open_step, "config": {**open_step["config"], "n_steps": 1}}
+    assert [row.label for row in generations(cut)] == ["Pretraining", "Step 1", "Final training"]
