@@ -70,8 +70,9 @@ def beat() -> None:
 
 
 def reap() -> None:
-    """Send again what was left behind; remove what was deleted long enough ago."""
+    """Send again what was left behind, heed the budgets, remove what was deleted long enough ago."""
     enqueue(services.reap(queue_is_empty=HUEY.pending_count() == 0))
+    enqueue(services.heed_budgets())
     services.forget_dead_workers()
     services.sweep_deleted()
 

@@ -12,9 +12,17 @@ from searches.selectors.estimate import Work, time_left
 from searches.selectors.workers import workers_alive
 
 UNDER_WAY = (Search.Status.WAITING, Search.Status.RUNNING)
-STANDS_STILL = ("search_paused", "search_ended", "search_stopped", "search_deleted")
-GOES_ON = ("search_resumed", "search_compared", "search_undeleted")
-"""Kinds of events between which no time is spent: a finished search that is compared begins to count again."""
+AT_REST = ("search_ended", "search_stopped")
+GOES_ON = {
+    "search_resumed": ("search_paused",),
+    "search_cut_short": ("search_paused",),
+    "search_extended": AT_REST,
+    "search_compared": AT_REST,
+    "search_retried": AT_REST,
+    "search_undeleted": ("search_deleted",),
+}
+"""Kinds of events that end a time in which nothing was trained, and the kinds that such a time begins with."""
+STANDS_STILL = tuple(dict.fromkeys(kind for kinds in GOES_ON.values() for kind in kinds))
 
 
 def progress_fields(search: Search) -> dict[str, Any]:
@@ -67,10 +75,21 @@ def _pauses(turns: list[Event], started: datetime, end: datetime) -> float:
         if event.kind in STANDS_STILL:
             if paused_at is None:
                 paused_at, by = max(event.at, started), event.kind
-        elif paused_at is not None and (event.kind == "search_undeleted") == (by == "search_deleted"):
+        elif paused_at is not None and by in GOES_ON[event.kind]:
             seconds += max(0.0, (event.at - paused_at).total_seconds())
             paused_at = None
     return seconds + (max(0.0, (end - paused_at).total_seconds()) if paused_at else 0.0)
+
+
+def is_superseded(kind: str, step: int, n_steps: int) -> bool:
+    """Whether a training belongs to another number of steps than the search has by now.
+
+    Extended, or cut short: an earlier final training, the network from scratch of that time, children of a step that
+    the search does without.
+    """
+    if kind in (Candidate.Kind.FINAL, Candidate.Kind.SCRATCH):
+        return step != n_steps
+    return step > n_steps or (kind == Candidate.Kind.SNAPSHOT and step == n_steps)
 
 
 def n_validation_images(config: SearchConfig, n_images: int) -> int:

@@ -13,6 +13,8 @@ from searches.services.control import (
     stop,
 )
 from searches.services.deleting import delete, empty_deleted, sweep_deleted, undelete
+from searches.services.extending import extend
+from searches.services.finishing import finish_now, heed_budgets
 from searches.services.launch import Launched, create_search
 from searches.services.leases import (
     Lease,
@@ -29,6 +31,7 @@ from searches.services.leases import (
 from searches.services.ordering import run_next
 from searches.services.reaper import reap, release_worker
 from searches.services.results import MadeFile, Result, end_candidate, finish, release_failed
+from searches.services.retrying import can_be_retried, retry
 from searches.services.workers import WorkerIdentity, forget_dead_workers, warn_once, worker_beat, worker_left
 
 __all__ = [
@@ -43,14 +46,18 @@ __all__ = [
     "WorkerIdentity",
     "allows",
     "beat",
+    "can_be_retried",
     "claim",
     "compare",
     "create_search",
     "delete",
     "empty_deleted",
     "end_candidate",
+    "extend",
     "finish",
+    "finish_now",
     "forget_dead_workers",
+    "heed_budgets",
     "may_happen",
     "pause",
     "reap",
@@ -62,6 +69,7 @@ __all__ = [
     "release_failed",
     "release_worker",
     "resume",
+    "retry",
     "run_next",
     "split_batch",
     "stop",

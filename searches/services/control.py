@@ -24,7 +24,11 @@ VERBS: dict[str, tuple[Search.Status, ...]] = {
     "pause": (Status.WAITING, Status.RUNNING),
     "resume": (Status.PAUSED,),
     "stop": (Status.WAITING, Status.RUNNING, Status.PAUSED),
+    "finish_now": (Status.RUNNING, Status.PAUSED),
+    "extend": (Status.STOPPED, Status.FINISHED),
     "compare": (Status.FINISHED,),
+    "retry": (Status.RUNNING, Status.PAUSED, Status.FINISHED, Status.FAILED),
+    "clone": tuple(Status),  # changes nothing of the search
     "run_next": (Status.WAITING, Status.RUNNING, Status.PAUSED),
     "delete": tuple(Status),
     "undelete": tuple(Status),  # of those that are deleted; nothing else happens to them
@@ -34,7 +38,11 @@ DONE_TO = {
     "pause": ("pause it", "paused"),
     "resume": ("resume it", "resumed"),
     "stop": ("stop it", "stopped"),
+    "finish_now": ("finish it now", "finished now"),
+    "extend": ("extend it", "extended"),
     "compare": ("compare it", "compared"),
+    "retry": ("try its trainings again", "tried again"),
+    "clone": ("clone it", "cloned"),
     "run_next": ("put it first", "put first"),
     "delete": ("delete it", "deleted"),
     "undelete": ("bring it back", "brought back"),

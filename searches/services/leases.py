@@ -99,7 +99,7 @@ def _check_fit(search: Search, candidate: Candidate, threads: int, numeric_path:
         ("engine version", search.engine_version, ENGINE_VERSION),
         ("digest of the data set", search.dataset_digest, digest),
     ]
-    if candidate.attempt:
+    if candidate.threads is not None:
         facts += [
             ("number of threads", candidate.threads, threads),
             ("numeric path", candidate.numeric_path, numeric_path),
