@@ -14,6 +14,7 @@ from searches.models import Candidate, Search
 from searches.nash.hillclimb import COMPARISON_KINDS, ENDED
 from searches.selectors.access import Asker, deleted_for
 from searches.selectors.disk import disk_use
+from searches.selectors.progress import is_superseded
 from searches.selectors.waiting import TRAINS_IN
 from searches.selectors.workers import workers_alive
 
@@ -79,6 +80,9 @@ def listing(searches: QuerySet[Search]) -> list[Line]:
     candidates = _telling_candidates(rows)
     anybody = workers_alive().exists()
     places = _places(rows)
+    superseded = _superseded_epochs(rows)
+    for search in rows:
+        search.epochs_done -= superseded[search.pk]
     return [_line(search, candidates[search.pk], anybody, places.get(search.pk)) for search in rows]
 
 
@@ -95,6 +99,18 @@ def _epochs_done() -> Sum:
         output_field=FloatField(),
     )
     return Sum(done, default=0.0)
+
+
+def _superseded_epochs(searches: Iterable[Search]) -> dict[int, int]:
+    """Epochs of trainings, all of them ended, that belong to another number of steps than the search has by now."""
+    n_steps = {search.pk: int(search.config["n_steps"]) for search in searches}
+    counted = (Candidate.Kind.FINAL, Candidate.Kind.SCRATCH, Candidate.Kind.SNAPSHOT)
+    without_result = Q(status__in=[status for status in ENDED if status != Candidate.Status.DONE])
+    found = Candidate.objects.filter(Q(kind__in=counted) | without_result, search__in=n_steps, status__in=ENDED)
+    epochs: dict[int, int] = defaultdict(int)
+    for search_id, kind, step, n in found.values_list("search_id", "kind", "step", "epochs"):
+        epochs[search_id] += n if is_superseded(kind, step, n_steps[search_id]) else 0
+    return epochs
 
 
 def _telling_candidates(searches: Iterable[Search]) -> dict[int, list[Candidate]]:

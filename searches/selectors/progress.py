@@ -28,9 +28,11 @@ STANDS_STILL = tuple(dict.fromkeys(kind for kinds in GOES_ON.values() for kind i
 def progress_fields(search: Search) -> dict[str, Any]:
     """epochs_done, seconds_spent and seconds_left (None where nothing is left or nothing was measured yet)."""
     columns = ("kind", "step", "n_macs", "epochs", "epoch", "seconds", "status", "threads")
+    n_steps = int(search.config["n_steps"])
     works = [
         Work(kind, step, n_macs, epochs, epoch, seconds or 0.0, status not in ENDED, threads)
         for kind, step, n_macs, epochs, epoch, seconds, status, threads in search.candidates.values_list(*columns)
+        if not is_superseded(kind, step, n_steps)
     ]
     left = _seconds_left(search, works) if search.status in UNDER_WAY else None
     return {
