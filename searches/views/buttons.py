@@ -40,7 +40,7 @@ class Button:
     @property
     def states(self) -> str:
         """The states in which it is offered, as the page reads them."""
-        return " ".join(state for state in VERBS.get(self.verb, ()) if state in self.within)
+        return " ".join(state for state in VERBS[self.verb] if state in self.within)
 
 
 RETRY_WORDS = (
@@ -94,7 +94,7 @@ DELETE = Button(
 
 def states_of(verb: str) -> str:
     """The states in which the page offers a verb that has a form of its own."""
-    return " ".join(VERBS.get(verb, ()))
+    return " ".join(VERBS[verb])
 
 
 BUTTONS = {

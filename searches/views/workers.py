@@ -6,10 +6,14 @@ from django.views.decorators.http import require_safe
 
 from searches.selectors import WORKER_GONE_SECONDS, waiting_candidates, worker_dicts
 
+LEAVES_SECONDS = 2 * WORKER_GONE_SECONDS
+"""Without a beat for so long a worker is no longer shown; its row is forgotten by the others."""
+
 
 @require_safe
 def worker_list(request: HttpRequest) -> HttpResponse:
-    workers = worker_dicts()
+    """Workers that beat, for a while those that have just gone, and how many trainings wait."""
+    workers = [worker for worker in worker_dicts() if worker["seconds_since_beat"] < LEAVES_SECONDS]
     context = {
         "workers": workers,
         "n_alive": sum(worker["seconds_since_beat"] <= WORKER_GONE_SECONDS for worker in workers),

@@ -67,7 +67,7 @@ export class Controls {
       const { n_steps: steps } = this.#store.search.config;
       field.min = steps + 1;
       field.value = steps + 1;
-      setText(byId("extend-words"), `${steps === 1 ? "Step 1 stays" : `Steps 1 to ${count(steps)} stay`} as they are. The search goes on from the best of step ${count(steps)}; after the new steps comes a new final training. The model of now stays, too.`);
+      setText(byId("extend-words"), `${steps === 1 ? "Step 1 stays as it is" : `Steps 1 to ${count(steps)} stay as they are`}. The search goes on from the best of step ${count(steps)}; after the new steps comes a new final training. The model of now stays, too.`);
       this.#cost();
       dialog.showModal();
       field.select();

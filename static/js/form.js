@@ -66,7 +66,7 @@ function bar(pre, steps, stepEpochs, final, compared) {
 
 // ------------------------------------------------------------------ presets and data sets
 
-let named = "clone" in form.dataset ? null : field("name").value; // what a preset gave; somebody's own is left alone
+let named = form.hasAttribute("data-clone") ? null : field("name").value; // what a preset gave; somebody's own is left alone
 
 function take(radio) {
   const settings = JSON.parse(byId(`settings-${radio.value}`).textContent);

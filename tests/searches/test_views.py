@@ -102,11 +102,11 @@ def test_the_list_asks_the_database_no_more_for_more_searches(client, alice, dja
     run_to_end(make_search(owner=alice))
     address = reverse("search_list")
     client.get(address)
-    with django_assert_num_queries(7):  # session, account, searches, candidates, workers twice, deleted ones
+    with django_assert_num_queries(8):  # session, account, searches, candidates, superseded, workers twice, deleted
         client.get(address)
     for _ in range(5):
         train(pending(make_search(owner=alice))[0])
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         client.get(address)
 
 

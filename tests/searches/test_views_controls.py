@@ -9,7 +9,7 @@ from django.urls import reverse
 from searches import services
 from searches.models import Search
 from searches.views.buttons import BUTTONS
-from tests.searches.rows import make_search, pending, train
+from tests.searches.rows import make_search, pending, run_to, run_to_end, train
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +37,22 @@ def offered(page: str) -> dict[str, set[str]]:
     return found
 
 
+def test_every_verb_has_a_button_in_the_states_of_the_one_table(client, alice):
+    search = make_search(owner=alice)
+    page = client.get(url("search_detail", search)).text
+    forms = offered(page)
+    elsewhere = {"train", "clone", "undelete", "extend"}  # what workers do; a link; the others are looked at below
+    for verb in set(services.VERBS) - elsewhere:
+        assert forms.pop(url(f"search_{verb}", search)) == set(services.VERBS[verb]), verb
+    assert forms == {}
+    extend = re.search(r'id="extend-open"[^>]*data-offered-in="([^"]*)"', page)
+    assert extend
+    assert set(extend[1].split()) == set(services.VERBS["extend"])
+    assert url("search_extend", search) in page
+    assert f"{reverse('search_new')}?clone={search.uuid}" in page
+    assert url("search_undelete", search) in page
+
+
 def test_every_button_says_what_it_will_do(client, alice):
     page = html.unescape(client.get(url("search_detail", make_search(owner=alice))).text)
     for button in (*BUTTONS["row"], *BUTTONS["menu"], BUTTONS["delete"]):
@@ -57,6 +73,53 @@ def test_run_next_puts_a_search_first_and_goes_back_to_where_the_button_stood(cl
     order = Search.objects.order_by("-priority").values_list("pk", flat=True)
     assert list(order) == [first.pk, second.pk]
     assert sent == [second.candidates.get().pk, first.candidates.get().pk]
+
+
+def test_finish_now_trains_the_best_so_far_for_the_last_time(client, alice, sent):
+    search = run_to(make_search(owner=alice), "1.3").search
+    page = client.post(url("search_finish_now", search), follow=True)
+    assert page.status_code == 200
+    final = search.candidates.get(kind="final")
+    assert final.parent.code == "1.2"
+    assert sent == [final.pk]
+
+
+def test_finish_now_with_nothing_to_finish_is_refused_in_words(client, alice):
+    search = make_search(owner=alice)
+    page = client.post(url("search_finish_now", search), follow=True)
+    assert 'class="alert alert-bad"' in page.text
+    search.refresh_from_db()
+    assert search.status == "waiting"
+
+
+def test_a_finished_search_is_extended_by_the_steps_that_were_typed(client, alice, sent):
+    search = run_to_end(make_search(owner=alice))
+    assert client.post(url("search_extend", search), {"n_steps": "3"}).url == url("search_detail", search)
+    search.refresh_from_db()
+    assert (search.status, search.search_config.n_steps) == ("running", 3)
+    assert sorted(sent) == sorted(c.pk for c in pending(search))
+
+
+@pytest.mark.parametrize(("typed", "words"), [("", "not a whole number"), ("many", "“many”"), ("2", "n_steps")])
+def test_steps_that_cannot_be_are_refused_in_words(client, alice, typed, words):
+    search = run_to_end(make_search(owner=alice))
+    page = client.post(url("search_extend", search), {"n_steps": typed}, follow=True).text
+    assert re.search(rf'class="alert alert-bad"[^>]*>.*?{words}', page, re.S)
+    search.refresh_from_db()
+    assert search.status == "finished"
+
+
+def test_retry_makes_what_failed_wait_again(client, alice, sent):
+    search = run_to(make_search(owner=alice), "1.1").search
+    lease = services.claim(
+        search.candidates.get(step=1, index=1).pk,
+        worker="w", threads=1, numeric_path="cpu-float32-1", dataset_digest="d" * 64,
+    )  # fmt: skip
+    assert lease
+    services.end_candidate(lease, "diverged", "the loss became NaN")
+    client.post(url("search_retry", search))
+    assert search.candidates.get(step=1, index=1).status == "pending"
+    assert search.candidates.get(step=1, index=1).pk in sent
 
 
 def test_a_deleted_search_leaves_list_and_page_at_once_and_undo_brings_it_back(client, alice, sent):
