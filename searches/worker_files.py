@@ -19,6 +19,7 @@ from django.conf import settings
 
 from searches import selectors, services
 from searches.models import Artifact, Candidate, DataSet, Search
+from searches.nash.atomic import write_atomically
 from searches.nash.hillclimb import ENDED
 
 if TYPE_CHECKING:
@@ -71,7 +72,6 @@ def load_statistics(
     """BatchNorm statistics of the parent's blocks: computed by the first child that needs them, then read."""
     from safetensors.torch import load_file, save
 
-    from searches.nash.export import write_atomically
     from searches.nash.runner import statistics_of
 
     assert candidate.parent is not None
@@ -136,9 +136,9 @@ def clear_if_removed(candidate: Candidate) -> None:
         shutil.rmtree(selectors.candidate_folder(candidate).parent, ignore_errors=True)
 
 
-def write_result(candidate: Candidate, attempt: int, trained: Trained, images: ImageSet) -> list[services.MadeFile]:
+def write_result(candidate: Candidate, attempt: int, trained: Trained) -> list[services.MadeFile]:
     """Weights; of a final training also the model zip and the softmax outputs on the test set."""
-    from searches.nash.export import export_model, save_weights, write_atomically
+    from searches.nash.export import export_model, save_weights
 
     folder = selectors.candidate_folder(candidate)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def write_result(candidate: Candidate, attempt: int, trained: Trained, images: I
         write_atomically(softmax, _npy(trained.test_softmax))
         made.append(_made(Artifact.Format.TEST_SOFTMAX, softmax))
     if candidate.kind == Candidate.Kind.FINAL:
-        info = _model_info(candidate, trained, images)
+        info = selectors.model_info(candidate, test_accuracy=trained.test_accuracy)
         zip_file = export_model(trained.network, folder / f"model-{attempt}.zip", info=info)
         made.append(_made(Artifact.Format.MODEL_ZIP, zip_file))
     return made
@@ -166,27 +166,3 @@ def _npy(array: Any) -> bytes:
 def _made(kind: Artifact.Format, path: Path) -> services.MadeFile:
     with path.open("rb") as file:
         return services.MadeFile(kind, path, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
-
-
-def _model_info(candidate: Candidate, trained: Trained, images: ImageSet) -> dict[str, Any]:
-    """What the downloaded model says of itself."""
-    return {
-        "name": candidate.search.name,
-        "dataset": images.name,
-        "classes": list(images.classes),
-        "test_accuracy": trained.test_accuracy,
-        "lineage": _lineage(candidate),
-        "settings": candidate.search.config,
-    }
-
-
-def _lineage(candidate: Candidate) -> list[str]:
-    """From model_0 to the final training: what each was made by, and how good it was."""
-    lines = []
-    link: Candidate | None = candidate
-    while link is not None:
-        made_by = "; ".join(m.words() for m in link.morphism_list())
-        accuracy = "" if link.val_accuracy is None else f", {100 * link.val_accuracy:.2f} % validation accuracy"
-        lines.append(f"{link.code}{f': {made_by}' if made_by else ''}{accuracy}")
-        link = link.parent
-    return lines[::-1]

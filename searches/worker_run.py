@@ -49,7 +49,7 @@ class Run:
         """Train to the end and put the files on disk. Raises what ends a training early."""
         trained = self._execute()
         self._long_call()
-        made = files.write_result(self._candidate, self._lease.attempt, trained, self._images)
+        made = files.write_result(self._candidate, self._lease.attempt, trained)
         return services.Result(
             val_accuracy=trained.val_accuracy,
             test_accuracy=trained.test_accuracy,

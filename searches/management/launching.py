@@ -68,7 +68,7 @@ def result_of(search: Search) -> dict[str, Any]:
     `comparisons`, where there are any: of each its name, status, epochs, n_parameters, seconds and test_error.
     """
     search.refresh_from_db()
-    final = search.candidates.filter(kind="final", status="done").first()
+    final = search.candidates.filter(kind="final", status="done").order_by("-step").first()
     test_accuracy = final.test_accuracy if final else None
     return {
         "uuid": str(search.uuid),
@@ -106,7 +106,7 @@ def result_lines(search: Search) -> list[str]:
     error = "not measured" if result["test_error"] is None else f"{100 * result['test_error']:.2f} %"
     seconds = duration(result["wall_seconds"])
     lines = [f"Test error {error}, {result['n_parameters']:,} parameters, {seconds}."]
-    artifact = model_zip(search)
+    artifact = selectors.model_artifact(search)
     if artifact is not None:
         lines.append(f"The model: {selectors.artifact_path(artifact)}")
     return lines + [_comparison_line(candidate, search.dataset.n_test) for candidate in _compared(search)]
@@ -120,12 +120,6 @@ def _comparison_line(candidate: Candidate, n_test: int) -> str:
     low, high = interval(1 - candidate.test_accuracy, n_test)
     error = f"{100 * (1 - candidate.test_accuracy):.2f} % test error ({100 * low:.2f} to {100 * high:.2f})"
     return f"  {candidate.code}: {error}, {cost}, {duration(candidate.seconds or 0.0)}"
-
-
-def model_zip(search: Search) -> Any:
-    """The Artifact of the final model's zip, or None while there is none."""
-    final = search.candidates.filter(kind="final", status="done").first()
-    return final.artifacts.filter(format="model_zip").first() if final else None
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from searches.nash.atomic import sync_folder
+
 State = dict[str, Any]
 
 MAGIC = b"NASH checkpoint 1\n"
@@ -61,12 +63,3 @@ def read_checkpoint(path: Path) -> State:
     if not isinstance(state, dict):
         raise DamagedCheckpoint(f"{path}: holds a {type(state).__name__}, not a training's state")
     return state
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in the folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -21,20 +20,15 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from searches.nash.architecture import Architecture
-from searches.nash.checkpoints import sync_folder
-from searches.nash.export_source import model_source, readme
+from searches.nash.atomic import write_atomically
+from searches.nash.model_zip import ARCHITECTURE, WEIGHTS, pack_model
+from searches.nash.model_zip import DamagedModel as DamagedModel
 from searches.nash.network import Graph, Network
 from searches.nash.nodes import InvalidArchitecture
 
-WEIGHTS, ARCHITECTURE, SOURCE, README = "model.safetensors", "architecture.json", "model.py", "README.txt"
 MAX_ARCHITECTURE_BYTES = 4 * 2**20
 MAX_HEADER_BYTES = 2**20
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError)
-
-
-class DamagedModel(ValueError):
-    """Not a model that was exported here, or one whose weights do not fit its architecture."""
 
 
 # ---------------------------------------------------------------------- weights
@@ -94,31 +88,10 @@ def _expected(architecture: Architecture) -> dict[str, Tensor]:
 def export_model(network: Network, path: str | Path, *, info: Mapping[str, Any]) -> Path:
     """Write the network as one zip, whole or not at all; returns the path.
 
-    `info` is plain JSON and may hold name, dataset, classes (list of str), test_accuracy (0..1), lineage (list
-    of str), origin (where it is not "found by NASH"), settings and more: all of it stands in architecture.json,
-    the first six in words in model.py.
-    Raises ValueError where classes are not as many as the network has, OSError where the disk takes no more.
+    What `info` may hold is said at pack_model. Raises ValueError where classes are not as many as the network has,
+    OSError where the disk takes no more.
     """
-    architecture = network.architecture
-    mean, std = (tuple(t.tolist()) for t in (network.mean, network.std))
-    described = {**architecture.to_dict(), "info": dict(info)}
-    contents = {
-        README: readme(architecture, info).encode(),
-        SOURCE: model_source(architecture, info, mean=mean, std=std).encode(),
-        ARCHITECTURE: (json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode(),
-        WEIGHTS: save(weights_of(network)),
-    }
-    return write_atomically(Path(path), lambda file: _write_zip(file, contents))
-
-
-def _write_zip(file: Any, contents: Mapping[str, bytes]) -> None:
-    # Stored, dated 1980, entries in one order: the bytes depend on nothing but the contents.
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in contents.items():
-            entry = zipfile.ZipInfo(name, ZIP_DATE)
-            entry.create_system = 3  # Unix, wherever it is written, for the permissions to be read as such
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, content)
+    return pack_model(network.architecture, save(weights_of(network)), path, info=info)
 
 
 def read_model(path: str | Path) -> Network:
@@ -159,21 +132,3 @@ def _at_most(content: bytes, limit: int, name: str) -> bytes:
     if len(content) > limit:
         raise DamagedModel(f"{name}: larger than the {limit} bytes that this model can need")
     return content
-
-
-def write_atomically(path: Path, content: bytes | Callable[[Any], None]) -> Path:
-    """Put bytes, or what `content` writes into an open file, at `path`: whole or not at all. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                content(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-    return path

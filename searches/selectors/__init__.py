@@ -11,6 +11,7 @@ from searches.selectors.files import (
     searches_folder,
 )
 from searches.selectors.log import event_frame, events_after, newest_events
+from searches.selectors.models import best_so_far, model_info
 from searches.selectors.progress import is_superseded, progress_fields, progress_frame, seconds_spent
 from searches.selectors.snapshot import (
     candidate_dict,
@@ -28,6 +29,7 @@ __all__ = [
     "WORKER_GONE_SECONDS",
     "Asker",
     "artifact_path",
+    "best_so_far",
     "candidate_dict",
     "candidate_dicts",
     "candidate_folder",
@@ -41,6 +43,7 @@ __all__ = [
     "kept_long_enough",
     "may_change",
     "model_artifact",
+    "model_info",
     "newest_events",
     "point_row",
     "progress_fields",

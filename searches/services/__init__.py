@@ -15,6 +15,7 @@ from searches.services.control import (
 from searches.services.deleting import delete, empty_deleted, sweep_deleted, undelete
 from searches.services.extending import extend
 from searches.services.finishing import finish_now, heed_budgets
+from searches.services.keeping import keep_best_model
 from searches.services.launch import Launched, create_search
 from searches.services.leases import (
     Lease,
@@ -58,6 +59,7 @@ __all__ = [
     "finish_now",
     "forget_dead_workers",
     "heed_budgets",
+    "keep_best_model",
     "may_happen",
     "pause",
     "reap",

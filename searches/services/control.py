@@ -14,6 +14,7 @@ from searches.selectors import may_change, progress_fields, search_fields
 from searches.selectors.snapshot import candidate_state
 from searches.selectors.waiting import LARGEST_FIRST, TRAINS_IN
 from searches.services.events import append, candidate_of, lock_search
+from searches.services.keeping import keep_best_model
 
 Status = Search.Status
 By: TypeAlias = AbstractBaseUser | str
@@ -122,7 +123,7 @@ def resume(search: Search, by: By) -> list[int]:
 
 
 def stop(search: Search, by: By) -> None:
-    """End the search for good; what was trained so far stays. Raises Refused.
+    """End the search for good; what was trained so far stays, its best network can be downloaded. Raises Refused.
 
     Where its final model is there already, only comparisons are left to stop: the search is then finished.
     """
@@ -143,6 +144,7 @@ def stop(search: Search, by: By) -> None:
             search_part={**search_fields(locked), **progress_fields(locked)},
             candidates=changed,
         )
+    keep_best_model(locked)
 
 
 def pending_ids(search: Search) -> list[int]:

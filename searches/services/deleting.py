@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from searches.models import Candidate, Event, Search
-from searches.selectors import deleted_for, kept_long_enough, progress_fields, search_fields, searches_folder
+from searches.selectors import Asker, deleted_for, kept_long_enough, progress_fields, search_fields, searches_folder
 from searches.services import sentences
 from searches.services.control import By, allows, by_words, let_go, locked_for, pending_ids
 from searches.services.events import append
@@ -58,7 +58,7 @@ def undelete(search: Search, by: By) -> list[int]:
         return pending_ids(locked) if allows("train", locked.status) else []
 
 
-def empty_deleted(by: By) -> int:
+def empty_deleted(by: Asker | str) -> int:
     """Remove the deleted searches of this user (of staff and the command line: all) for good; how many they were."""
     found = deleted_for(None if isinstance(by, str) else by)
     return sum(_remove(pk, uuid) for pk, uuid in found.values_list("pk", "uuid"))

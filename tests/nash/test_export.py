@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from searches.nash.architecture import Architecture
+from searches.nash.atomic import write_atomically
 from searches.nash.export import (
     DamagedModel,
     export_model,
@@ -22,7 +23,6 @@ from searches.nash.export import (
     save_weights,
     weights_of,
     weights_sha256,
-    write_atomically,
 )
 from searches.nash.export_source import model_source
 from searches.nash.network import Network

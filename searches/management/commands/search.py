@@ -16,6 +16,8 @@ from searches.nash.config import COMPARISONS
 from searches.nash.presets import PRESETS
 
 BY = "the command line"
+GOES_NO_FURTHER = (Search.Status.STOPPED, Search.Status.FAILED)
+"""Of these the best network so far can be downloaded."""
 
 
 class Command(BaseCommand):
@@ -111,7 +113,9 @@ class Command(BaseCommand):
 
     def handle_download(self, options: dict[str, Any]) -> None:
         search = find(options["uuid"])
-        artifact = launching.model_zip(search)
+        if search.status in GOES_NO_FURTHER:
+            services.keep_best_model(search)
+        artifact = selectors.model_artifact(search)
         if artifact is None:
             raise CommandError(f"{search.name} is {search.status}: its final model does not exist yet.")
         source, target = selectors.artifact_path(artifact), options["path"]
