@@ -44,6 +44,7 @@ export class Tree {
   }
 
   async #fetch() {
+    if (this.#store.search.deleted) return; // there is nothing at its address any more
     if (this.#fetching) {
       this.#again = true;
       return;

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import launch
 
-PAGES = ["/", "/searches/new/", "/searches/{uuid}/", "/searches/{uuid}/neighbour-1-1/"]
+PAGES = ["/", "/workers/", "/searches/new/", "/searches/{uuid}/", "/searches/{uuid}/neighbour-1-1/"]
 
 
 @pytest.mark.parametrize("path", PAGES)
