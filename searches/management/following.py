@@ -49,11 +49,11 @@ class Progress:
 
 
 def follow(search: Search, progress: Progress, *, told_to_end: Callable[[], bool]) -> Iterator[None]:
-    """Show how `search` goes, until it ends, is paused, or `told_to_end`; yields between two looks."""
+    """Show how `search` goes, until it ends, is paused or deleted, or `told_to_end`; yields between two looks."""
     seq = 0
     while True:
         search.refresh_from_db()
-        has_ended = search.status not in UNDER_WAY
+        has_ended = search.status not in UNDER_WAY or search.deleted is not None
         while events := selectors.events_after(search, seq):
             seq = events[-1].seq
             for event in events:

@@ -1,7 +1,8 @@
 """What the commands share about searches: launching one, finding one, and saying how one ended."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -18,22 +19,77 @@ UNDER_WAY = {Search.Status.WAITING, Search.Status.RUNNING}
 SHORTEST_PREFIX = 4
 
 
-def launch(*, preset: str, dataset: str | None, settings: Sequence[str] = (), name: str = "") -> Search:
+def launch(
+    *,
+    preset: str,
+    dataset: str | None,
+    settings: Sequence[str] = (),
+    name: str = "",
+    hours: float | None = None,
+    accuracy: float | None = None,
+) -> Search:
     """Create a search as the form does and send it to the queue. `settings` are written name=value.
 
-    Raises CommandError for an unknown data set and for settings that cannot be.
+    Its budget is in hours, and in per cent of validation accuracy. Raises CommandError for an unknown data set and
+    for settings that cannot be.
     """
     images = _dataset(dataset or PRESETS[preset].dataset or "")
-    try:
+    with _in_words():
         chosen = dict(parse_setting(text) for text in settings)
         shape = {"input_shape": images.input_shape, "n_classes": images.n_classes}
         config = preset_config(preset, **{**shape, **chosen})
         launched = services.create_search(
-            config, dataset=images, name=name or f"{PRESETS[preset].title}, seed {config.seed}", preset=preset
+            config,
+            dataset=images,
+            name=name or f"{PRESETS[preset].title}, seed {config.seed}",
+            preset=preset,
+            hours_limit=hours,
+            accuracy_goal=_fraction(accuracy),
         )
+    return _sent(launched)
+
+
+def clone(
+    search: Search,
+    *,
+    settings: Sequence[str] = (),
+    name: str = "",
+    hours: float | None = None,
+    accuracy: float | None = None,
+) -> Search:
+    """Launch a search with the settings of this one, some of them changed, on its data set, for its owner.
+
+    Its budget is taken over unless another is given. Raises CommandError for settings that cannot be.
+    """
+    with _in_words():
+        config = search.search_config.replace(**dict(parse_setting(text) for text in settings))
+        launched = services.create_search(
+            config,
+            dataset=search.dataset,
+            name=name or f"{search.name}, copy",
+            owner=search.owner,
+            preset=search.preset,
+            hours_limit=search.hours_limit if hours is None else hours,
+            accuracy_goal=search.accuracy_goal if accuracy is None else _fraction(accuracy),
+        )
+    return _sent(launched)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Settings that cannot be, as a CommandError."""
+    try:
+        yield
     except InvalidConfig as error:
         reasons = "\n".join(f"  {field}: {message}" for field, message in error.errors.items())
         raise CommandError(f"These settings cannot be:\n{reasons}") from error
+
+
+def _fraction(per_cent: float | None) -> float | None:
+    return None if per_cent is None else per_cent / 100
+
+
+def _sent(launched: services.Launched) -> Search:
     tasks.enqueue(launched.candidate_ids)
     return Search.objects.get(pk=launched.search_id)
 
@@ -50,14 +106,19 @@ def _dataset(name: str) -> DataSet:
     )
 
 
-def find(text: str) -> Search:
-    """The search of this uuid, or of the one uuid that begins so. Raises CommandError."""
+def find(text: str, *, deleted: bool = False) -> Search:
+    """The search of this uuid, or of the one uuid that begins so, among the deleted ones or the others.
+
+    Raises CommandError.
+    """
     wanted = text.strip().lower()
     if len(wanted) < SHORTEST_PREFIX:
         raise CommandError(f"{text!r}: give at least the first {SHORTEST_PREFIX} characters of the uuid")
-    found = [pk for pk, uuid in Search.objects.values_list("pk", "uuid") if str(uuid).startswith(wanted)]
+    searches = selectors.deleted_for(None) if deleted else Search.objects.filter(deleted=None)
+    found = [pk for pk, uuid in searches.values_list("pk", "uuid") if str(uuid).startswith(wanted)]
     if len(found) != 1:
-        raise CommandError(f"{len(found) or 'No'} searches have a uuid that begins with {text!r}; see `search list`")
+        which, where = ("deleted searches", "search list --deleted") if deleted else ("searches", "search list")
+        raise CommandError(f"{len(found) or 'No'} {which} have a uuid that begins with {text!r}; see `{where}`")
     return Search.objects.get(pk=found[0])
 
 
@@ -101,6 +162,8 @@ def _comparison(candidate: Candidate) -> dict[str, Any]:
 def result_lines(search: Search) -> list[str]:
     """How the search ended, in words."""
     result = result_of(search)
+    if search.deleted is not None:
+        return [f"The search was deleted; `search undo {str(search.uuid)[:8]}` brings it back."]
     if search.status != Search.Status.FINISHED:
         return [f"The search is {search.status}{f': {search.reason}' if search.reason else ''}."]
     error = "not measured" if result["test_error"] is None else f"{100 * result['test_error']:.2f} %"

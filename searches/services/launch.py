@@ -1,5 +1,6 @@
 """The beginning of a search: its row, its first candidate and event 1, in one transaction."""
 
+import math
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from searches.models import Candidate, DataSet, Search
 from searches.nash.config import InvalidConfig, SearchConfig
 from searches.nash.hillclimb import Job, plan
 from searches.selectors import search_fields
+from searches.services import sentences
 from searches.services.events import append
 
 
@@ -36,9 +38,10 @@ def create_search(
 ) -> Launched:
     """Write a search that waits for a worker. Its budget: hours, and a validation accuracy as a fraction.
 
-    Raises InvalidConfig where the settings speak of other images than the data set has.
+    Raises InvalidConfig where the settings speak of other images than the data set has, or the budget is none.
     """
     _check_images(config, dataset)
+    _check_budget(dataset, hours_limit, accuracy_goal)
     jobs = plan(config, [])
     compared = sum(comparisons.lengths(config))
     with transaction.atomic():
@@ -57,7 +60,9 @@ def create_search(
             search,
             "search_created",
             f"Search created on {dataset.name}: {config.n_steps} steps of {config.n_neigh}, "
-            f"{config.epoch_budget:,} epochs" + (f" and {compared:,} of comparisons" if compared else ""),
+            f"{config.epoch_budget:,} epochs"
+            + (f" and {compared:,} of comparisons" if compared else "")
+            + sentences.budget(hours_limit, accuracy_goal),
             search_part=search_fields(search),
             candidates=candidates,
         )
@@ -74,6 +79,19 @@ def _check_images(config: SearchConfig, dataset: DataSet) -> None:
         errors["n_validation"] = (
             f"{config.n_validation:,} of {dataset.n_train:,} training images; leave some to train on, "
             f"for example {dataset.n_train // 5:,}"
+        )
+    if errors:
+        raise InvalidConfig(errors)
+
+
+def _check_budget(dataset: DataSet, hours_limit: float | None, accuracy_goal: float | None) -> None:
+    errors: dict[str, str] = {}
+    if hours_limit is not None and not 0 < hours_limit < math.inf:
+        errors["hours_limit"] = f"{hours_limit:g} h; give more than none, for example 12"
+    if accuracy_goal is not None and not 1 / dataset.n_classes < accuracy_goal <= 1:
+        errors["accuracy_goal"] = (
+            f"{100 * accuracy_goal:g} %; give more than guessing among {dataset.n_classes} classes gives, "
+            f"{100 / dataset.n_classes:.3g} %, and at most 100 %, for example 92.5"
         )
     if errors:
         raise InvalidConfig(errors)

@@ -86,6 +86,12 @@ def decided(step: int, winner: Candidate, runner_up: Candidate | None) -> str:
     return words
 
 
+def budget(hours_limit: float | None, accuracy_goal: float | None) -> str:
+    """", at most 12 h, until 92.50 % validation accuracy", as it follows what a search costs; "" without one."""
+    hours = "" if hours_limit is None else f", at most {hours_limit:g} h"
+    return hours + ("" if accuracy_goal is None else f", until {per_cent(accuracy_goal)} validation accuracy")
+
+
 def per_cent(fraction: float) -> str:
     return f"{100 * fraction:.2f} %"
 

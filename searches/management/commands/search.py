@@ -1,9 +1,10 @@
-"""`manage.py search`: launch, list, show, download, pause, resume, stop, compare."""
+"""`manage.py search`: launch, list, show, download, and every verb of services.VERBS that a person may want."""
 
 import shutil
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from searches import selectors, services, tasks
@@ -18,6 +19,16 @@ from searches.nash.presets import PRESETS
 BY = "the command line"
 GOES_NO_FURTHER = (Search.Status.STOPPED, Search.Status.FAILED)
 """Of these the best network so far can be downloaded."""
+PLAIN_VERBS = {
+    "pause": "let the running trainings end at their last checkpoint",
+    "resume": "go on where it was paused",
+    "stop": "end it; its best network so far can be downloaded",
+    "finish": "skip to the final training, with the best network so far",
+    "next": "train it before all others that wait",
+    "delete": "hide it; it can be brought back for a day",
+    "undo": "bring a deleted search back",
+}
+"""Verbs that need no more than the search's uuid."""
 
 
 class Command(BaseCommand):
@@ -29,30 +40,34 @@ class Command(BaseCommand):
         launch = verbs.add_parser("launch", help="create a search and send it to the workers")
         launch.add_argument("--dataset", help="name of an imported data set (default: the preset's)")
         launch.add_argument("--preset", choices=list(PRESETS), default="demo")
-        launch.add_argument(
-            "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings_given",
-            help="a setting that differs from the preset, such as n_steps=2 (repeatable)",
-        )  # fmt: skip
-        launch.add_argument("--name", default="")
+        _add_settings(launch, "the preset")
         launch.add_argument("--wait", action="store_true", help="follow it until it ends; exit code 1 if it fails")
         launch.add_argument("--json", action="store_true", help="the last line is JSON")
         listing = verbs.add_parser("list", help="all searches, newest first")
+        listing.add_argument("--deleted", action="store_true", help="those that can still be brought back")
         listing.add_argument("--json", action="store_true")
         show = verbs.add_parser("show", help="one search: its state, its log")
         show.add_argument("uuid")
         show.add_argument("--json", action="store_true", help="everything the search page shows")
-        download = verbs.add_parser("download", help="copy the final model's zip")
+        download = verbs.add_parser("download", help="copy the zip of the final model, or of a stopped search's best")
         download.add_argument("uuid")
         download.add_argument("path", type=Path, help="a file, or a folder to put it in")
-        for verb, words in {
-            "pause": "let the running trainings end at their last checkpoint",
-            "resume": "go on where it was paused or stopped",
-            "stop": "end it",
-        }.items():
+        for verb, words in PLAIN_VERBS.items():
             verbs.add_parser(verb, help=words).add_argument("uuid")
+        extend = verbs.add_parser("extend", help="more steps for a search that has finished; what it found stays")
+        extend.add_argument("uuid")
+        extend.add_argument("n_steps", type=int, help="how many steps it is to have, counted from the first")
         compare = verbs.add_parser("compare", help="train what a finished search is to be compared with")
         compare.add_argument("uuid")
         compare.add_argument("names", nargs="+", metavar="NAME", help=f"of {', '.join(COMPARISONS)}")
+        retry = verbs.add_parser("retry", help="train again what failed, diverged or was too big")
+        retry.add_argument("uuid")
+        retry.add_argument("code", nargs="?", help="one training, such as 2.1 (default: all of the open step)")
+        clone = verbs.add_parser("clone", help="launch a search with the settings of another")
+        clone.add_argument("uuid")
+        _add_settings(clone, "the search's")
+        empty = verbs.add_parser("empty", help="remove the deleted searches and their files for good")
+        empty.add_argument("--yes", action="store_true", help="without it, what would go is said")
 
     def handle(self, *, verb: str, **options: Any) -> None:
         getattr(self, f"handle_{verb}")(options)
@@ -61,11 +76,9 @@ class Command(BaseCommand):
         search = launching.launch(
             preset=options["preset"],
             dataset=options["dataset"],
-            settings=options["settings_given"],
-            name=options["name"],
+            **_given(options),
         )
-        if not selectors.workers_alive().exists():
-            self.stderr.write("No worker is alive: the search waits until `manage.py up` runs (or `make run`).")
+        self._say_if_nobody_works()
         if not options["json"]:
             self.stdout.write(f"Launched {search.name}: {search.uuid}")
         if options["wait"]:
@@ -74,6 +87,10 @@ class Command(BaseCommand):
             self.stdout.write(as_json(launching.result_of(search)))
         if options["wait"] and search.status != Search.Status.FINISHED:
             raise SystemExit(1)
+
+    def _say_if_nobody_works(self) -> None:
+        if not selectors.workers_alive().exists():
+            self.stderr.write("No worker is alive: the search waits until `manage.py up` runs (or `make run`).")
 
     def _wait(self, search: Search, *, quiet: bool) -> None:
         """Follow to the end. With --json what is followed goes to stderr, so that stdout holds JSON alone."""
@@ -89,7 +106,8 @@ class Command(BaseCommand):
             progress.say(line)
 
     def handle_list(self, options: dict[str, Any]) -> None:
-        searches = Search.objects.select_related("dataset")
+        deleted = selectors.deleted_for(None)
+        searches = (deleted if options["deleted"] else Search.objects.filter(deleted=None)).select_related("dataset")
         if options["json"]:
             self.stdout.write(as_json([launching.result_of(search) for search in searches]))
             return
@@ -97,7 +115,9 @@ class Command(BaseCommand):
             error = launching.result_of(search)["test_error"]
             shown = "" if error is None else f"  {100 * error:.2f} % test error"
             self.stdout.write(f"{search.uuid}  {search.status:<8}  {search.dataset.name:<12}  {search.name}{shown}")
-        if not searches:
+        if not searches and options["deleted"]:
+            self.stdout.write("No deleted searches.")
+        elif not searches:
             self.stdout.write("No searches yet. `manage.py search launch --preset demo` launches one.")
 
     def handle_show(self, options: dict[str, Any]) -> None:
@@ -117,7 +137,8 @@ class Command(BaseCommand):
             services.keep_best_model(search)
         artifact = selectors.model_artifact(search)
         if artifact is None:
-            raise CommandError(f"{search.name} is {search.status}: its final model does not exist yet.")
+            missing = "it has no model" if search.status in GOES_NO_FURTHER else "its final model does not exist yet"
+            raise CommandError(f"{search.name} is {search.status}: {missing}.")
         source, target = selectors.artifact_path(artifact), options["path"]
         if target.is_dir():
             target = target / f"{search.uuid}.zip"
@@ -136,15 +157,77 @@ class Command(BaseCommand):
     def handle_stop(self, options: dict[str, Any]) -> None:
         self._change(options["uuid"], services.stop)
 
+    def handle_finish(self, options: dict[str, Any]) -> None:
+        self._change(options["uuid"], services.finish_now)
+
+    def handle_next(self, options: dict[str, Any]) -> None:
+        self._change(options["uuid"], services.run_next)
+
+    def handle_extend(self, options: dict[str, Any]) -> None:
+        self._change(options["uuid"], lambda search, by: services.extend(search, options["n_steps"], by))
+
     def handle_compare(self, options: dict[str, Any]) -> None:
         self._change(options["uuid"], lambda search, by: services.compare(search, options["names"], by))
 
+    def handle_retry(self, options: dict[str, Any]) -> None:
+        self._change(options["uuid"], lambda search, by: services.retry(search, by, options["code"]))
+
+    def handle_clone(self, options: dict[str, Any]) -> None:
+        search = launching.clone(find(options["uuid"]), **_given(options))
+        self._say_if_nobody_works()
+        self.stdout.write(f"Launched {search.name}: {search.uuid}")
+
+    def handle_delete(self, options: dict[str, Any]) -> None:
+        search = find(options["uuid"])
+        self._do(search, services.delete)
+        hours = f"{settings.NASH_KEEP_DELETED_HOURS:g} h"
+        self.stdout.write(
+            f"{search.name} was deleted; `search undo {str(search.uuid)[:8]}` brings it back within {hours}."
+        )
+
+    def handle_undo(self, options: dict[str, Any]) -> None:
+        search = find(options["uuid"], deleted=True)
+        self._do(search, services.undelete)
+        self.stdout.write(f"{search.name}: {search.status}")
+
+    def handle_empty(self, options: dict[str, Any]) -> None:
+        names = [f"“{search.name}”" for search in selectors.deleted_for(None)]
+        if not names:
+            self.stdout.write("No deleted searches.")
+        elif options["yes"]:
+            self.stdout.write(f"Removed for good: {services.empty_deleted(BY)}.")
+        else:
+            raise CommandError(f"{', '.join(names)} would be removed for good, files included: add --yes to do so.")
+
     def _change(self, uuid: str, verb: Any) -> None:
         search = find(uuid)
+        self._do(search, verb)
+        self.stdout.write(f"{search.name}: {search.status}")
+
+    def _do(self, search: Search, verb: Any) -> None:
+        """One service function, as the page calls it."""
         try:
             waiting = verb(search, BY)
         except services.Refused as error:
             raise CommandError(str(error)) from error
         tasks.enqueue(waiting or [])
         search.refresh_from_db()
-        self.stdout.write(f"{search.name}: {search.status}")
+
+
+def _add_settings(parser: CommandParser, base: str) -> None:
+    """Name, settings that differ from `base`, budget."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings_given",
+        help=f"a setting that differs from {base}, such as n_steps=2 (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--name", default="")
+    parser.add_argument("--hours", type=float, help="budget: no training of a step begins after so many hours")
+    parser.add_argument(
+        "--accuracy", type=float, metavar="PERCENT",
+        help="budget: no step begins once a network has this validation accuracy, such as 92.5",
+    )  # fmt: skip
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """What _add_settings asks for, as launching takes it."""
+    return {"settings": options["settings_given"], **{k: options[k] for k in ("name", "hours", "accuracy")}}
