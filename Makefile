@@ -10,6 +10,7 @@ VENV ?= .venv
 PYTHON ?=
 TORCH_INDEX ?=
 ARGS ?=
+N ?= 3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -47,8 +48,8 @@ test-browser: $(DEV_STAMP) ## tests in Chromium
 	$(PYTEST) -m browser $(ARGS)
 
 .PHONY: test-durability
-test-durability: $(DEV_STAMP) ## tests that kill and restart a real `up`
-	$(PYTEST) -m durability $(ARGS)
+test-durability: $(DEV_STAMP) ## faults happen to a real `up` and its servers (N=30: 30 kills and the rest in proportion)
+	NASH_TEST_N=$(N) $(PYTEST) -m durability $(ARGS)
 
 .PHONY: bench
 bench: $(RUN_STAMP) ## speed as ratios, on all of CIFAR-10, in ten minutes (ARGS=--quick: a smoke run; ARGS=--docs)

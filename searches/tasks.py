@@ -17,7 +17,8 @@ from django.conf import settings
 from django.db import close_old_connections
 from huey.contrib.djhuey import HUEY, db_task, on_startup
 
-from searches import services, worker
+from searches import services, worker, worker_files
+from searches.crash_points import reached
 from searches.models import ENGINE_VERSION
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def enqueue(candidate_ids: Iterable[int]) -> None:
     A queue that does not answer is logged and no more: the reaper sends again what waits.
     """
     for candidate_id in candidate_ids:
+        reached("message-not-sent")
         try:
             train_candidate(candidate_id)
         except Exception:  # each storage has its own errors
@@ -75,6 +77,7 @@ def reap() -> None:
     enqueue(services.heed_budgets())
     services.forget_dead_workers()
     services.sweep_deleted()
+    worker_files.tidy_left_behind()
 
 
 def leave() -> None:

@@ -189,7 +189,7 @@ def _claim_and_train(candidate: Candidate, n_threads: int, device: str, post: Po
         return ids
     except GONE as error:
         logger.info("%s", error)
-        files.clear_if_removed(candidate)
+        files.tidy_lost(candidate)
         return []
     finally:
         post.candidate_id = None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from searches import selectors, services
-from searches.models import Artifact, Candidate, DataSet, Search
+from searches.models import Artifact, Candidate, DataSet
 from searches.nash.atomic import write_atomically
 from searches.nash.hillclimb import ENDED
 
@@ -128,11 +128,20 @@ def tidy(candidate: Candidate) -> None:
     for path in selectors.candidate_folder(candidate).glob("*"):
         if path.name not in named and STATISTICS not in path.name:  # a child may be about to write them
             path.unlink(missing_ok=True)
+    Candidate.objects.filter(pk=candidate.pk, status__in=ENDED).exclude(checkpoint="").update(checkpoint="")
 
 
-def clear_if_removed(candidate: Candidate) -> None:
-    """Where the search was removed while this worker wrote: remove what came after its files were."""
-    if not Search.objects.filter(pk=candidate.search_id).exists():
+def tidy_left_behind() -> None:
+    """Do what workers left undone that were killed, or told to stop, between the end of a candidate and `tidy`."""
+    for candidate in Candidate.objects.filter(status__in=ENDED).exclude(checkpoint="").select_related("search"):
+        tidy(candidate)
+
+
+def tidy_lost(candidate: Candidate) -> None:
+    """Once a lease was lost: remove what this worker wrote after another had tidied, or removed the search."""
+    if Candidate.objects.filter(pk=candidate.pk).exists():
+        tidy(candidate)
+    else:
         shutil.rmtree(selectors.candidate_folder(candidate).parent, ignore_errors=True)
 
 

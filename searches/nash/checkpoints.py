@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from searches.crash_points import reached
 from searches.nash.atomic import sync_folder
 
 State = dict[str, Any]
@@ -35,7 +36,11 @@ def write_checkpoint(path: Path, state: State, *, attempt: int = 0) -> None:
     try:
         with temporary.open("wb") as file:
             file.write(MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n")
-            file.write(body)
+            half = len(body) // 2
+            file.write(body[:half])
+            file.flush()
+            reached("checkpoint-half-written")
+            file.write(body[half:])
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from searches.crash_points import reached
 from searches.models import ENGINE_VERSION, Candidate, Event, Point, Search
 from searches.selectors import progress_fields, search_fields
 from searches.selectors.files import CHECKPOINT_NAME
@@ -80,6 +81,7 @@ def claim(candidate_id: int, *, worker: str, threads: int, numeric_path: str, da
         if not taken:
             return None
         candidate = _begin(search, candidate_id)
+    reached("claimed")
     return Lease(search.pk, candidate_id, candidate.attempt, worker, threads, numeric_path)
 
 

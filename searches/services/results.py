@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from searches.crash_points import reached
 from searches.models import Artifact, Candidate, Event, Search
 from searches.selectors import progress_fields
 from searches.selectors.snapshot import candidate_state, result_fields
@@ -77,7 +78,9 @@ def finish(lease: Lease, result: Result) -> list[int]:
                 },
             )
 
-    return end(lease.search_id, lease.candidate_id, mine(lease), {**columns, "epoch": float(epochs)}, write=write)
+    ids = end(lease.search_id, lease.candidate_id, mine(lease), {**columns, "epoch": float(epochs)}, write=write)
+    reached("finish-after-commit")
+    return ids
 
 
 def end_candidate(lease: Lease, status: str, reason: str) -> list[int]:
@@ -140,7 +143,9 @@ def end(
             candidate = candidate_of(search, candidate_id)
             write(candidate)
             _say_ended(search, candidate)
-            return move_on(search, following, is_crowned=is_crowned)
+            ids = move_on(search, following, is_crowned=is_crowned)
+            reached("finish-before-commit")
+            return ids
 
 
 def _say_ended(search: Search, candidate: Candidate) -> None:

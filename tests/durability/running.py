@@ -1,15 +1,21 @@
-"""A real `up` on a data folder and port of its own, looked at through its database file."""
+"""A real `up` on a data folder and port of its own, looked at through its database; how often faults happen."""
 
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import psycopg
+
+from tests.durability.checker import still_broken
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
@@ -30,33 +36,111 @@ CURVES = f"SELECT {SLOT}, p.optimiser_step, p.loss, p.lr, p.val_accuracy" + OF_S
 )
 
 
+EVENTS = """
+    SELECT e.seq, e.kind, e.words FROM searches_event e JOIN searches_search s ON s.id = e.search_id
+    WHERE s.uuid = ? ORDER BY e.seq
+"""
+OVER = "SELECT status FROM searches_search WHERE uuid = ? AND status IN ('finished', 'failed', 'stopped')"
+N = int(os.environ.get("NASH_TEST_N") or 3)
+"""How often a fault happens that happens 30 times by plan: `make test-durability N=30`; the others in proportion."""
+KILLS_A_MINUTE = 4
+"""Of one worker; the fifth death within a minute ends `up`, as it should."""
+
+SETTINGS: dict[str, Any] = {
+    "channels": "16,16,16",
+    "n_steps": 2,
+    "n_neigh": 2,
+    "n_NM": 2,
+    "epoch_pretrain": 1,
+    "epoch_neigh": 3,
+    "epoch_final": 1,
+    "batch_size": 8,
+    "max_channels": 32,
+    "seed": 5,
+}
+"""Three epochs a child, each of about half a second: long enough for a fault to fall into the middle of one."""
+N_CANDIDATES = 1 + 2 * 2 + 1
+
+
+def scaled(planned: int) -> int:
+    """How often something happens now that is planned so many times beside 30 kills; at least once."""
+    return max(1, round(planned * N / 30))
+
+
+def site_environment(folder: Path, **environment: str) -> dict[str, str]:
+    """What a site's processes see: the test's own environment, a folder of its own, impatient reapers."""
+    return {
+        **os.environ,
+        "NASH_DATA_DIR": str(folder),
+        "DATABASE_URL": "",
+        "REDIS_URL": "",
+        "DJANGO_SETTINGS_MODULE": "nashweb.settings",
+        "NASH_REAP_SECONDS": "1",
+        **environment,
+    }
+
+
+def database_rows(environment: Mapping[str, str], query: str, *values: Any) -> list[Any]:
+    """Rows of a site's database, read beside the site."""
+    if url := environment["DATABASE_URL"]:
+        with psycopg.connect(url, connect_timeout=10) as server:
+            return server.execute(query.replace("?", "%s"), values or None).fetchall()
+    path = Path(environment["NASH_DATA_DIR"]) / "nash.sqlite3"
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)
+    try:
+        return database.execute(query, values).fetchall()
+    finally:
+        database.close()
+
+
+def launch(environment: Mapping[str, str], **settings: Any) -> str:
+    """Launch a search on the digits from the command line; its uuid in the database's form."""
+    given = [f"--set={name}={value}" for name, value in settings.items()]
+    done = subprocess.run(
+        [sys.executable, "manage.py", "search", "launch", "--preset", "demo", "--json", *given],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout.splitlines()[-1])["uuid"]).replace("-", "")
+
+
+def results(rows: Callable[..., list[Any]], uuid: str) -> dict[str, list[Any]]:
+    """What a search came to, to the bit: the sha256 of every candidate's weights, and every point."""
+    return {"weights": sorted(rows(WEIGHTS, uuid)), "curves": sorted(rows(CURVES, uuid))}
+
+
 class Site:
-    """`manage.py up` with its workers; ends with `end`."""
+    """`manage.py up` with its workers; ends with `end`. A folder may be served again once `end` has been called."""
 
     def __init__(self, folder: Path, *, workers: int = 2, **environment: str) -> None:
         self.folder = folder
-        self.environment = {
-            **os.environ,
-            "NASH_DATA_DIR": str(folder),
-            "DATABASE_URL": "",
-            "REDIS_URL": "",
-            "DJANGO_SETTINGS_MODULE": "nashweb.settings",
-            "NASH_REAP_SECONDS": "1",
-            **environment,
-        }
-        self.log = (folder.parent / "up.log").open("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--port", "0", "--workers", str(workers)],
-            cwd=ROOT,
-            env=self.environment,
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-        )
-        self.wait(lambda: self.is_ready() and len(self.rows("SELECT pid FROM searches_worker")) == workers, "start")
+        self.workers = workers
+        self.environment = site_environment(folder, **environment)
+        self.kills: dict[str, list[float]] = defaultdict(list)
+        self.printed = folder.parent / "up.log"
+        self.start()
+
+    def start(self) -> None:
+        """Start `up`, and wait until it and its workers are there."""
+        with self.printed.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up", "--port", "0", "--workers", str(self.workers)],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.wait(lambda: self.is_ready() and len(self.worker_pids()) == self.workers, "start")
 
     def is_ready(self) -> bool:
-        self.log.seek(0)
-        return "Ready" in self.log.read()
+        return "Ready" in self.printed.read_text()
+
+    def worker_pids(self) -> dict[str, int]:
+        return dict(self.rows("SELECT name, pid FROM searches_worker"))
 
     def wait(self, happened: Callable[[], Any], what: str, seconds: float = START_SECONDS) -> Any:
         """What `happened` returns once it is true."""
@@ -69,39 +153,48 @@ class Site:
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """Rows of the site's database, read beside it."""
-        database = sqlite3.connect(f"file:{self.folder / 'nash.sqlite3'}?mode=ro", uri=True, timeout=20)
-        try:
-            return database.execute(query, values).fetchall()
-        finally:
-            database.close()
+        return database_rows(self.environment, query, *values)
+
+    def signal_worker(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a worker, later where it has had so many this minute that `up` would give up."""
+        recent = self.kills[name]
+        while len([t for t in recent if t > time.monotonic() - 62]) >= KILLS_A_MINUTE:
+            time.sleep(1)
+        recent.append(time.monotonic())
+        os.kill(self.worker_pids()[name], number)
+
+    def kill_some_worker(self, uuid: str, rng: random.Random) -> str | None:
+        """SIGKILL one of the workers that train for this search now, whichever `rng` says; its name."""
+        now = time.monotonic()
+        training = {worker for _, status, _, _, worker, _ in self.rows(CANDIDATES, uuid) if status == "running"}
+        alive = {name for name in self.worker_pids() if len([t for t in self.kills[name] if t > now - 62]) < 4}
+        if not (names := sorted(training & alive)):
+            return None
+        chosen = rng.choice(names)
+        self.signal_worker(chosen, signal.SIGKILL)
+        return chosen
+
+    def is_over(self, uuid: str) -> bool:
+        return bool(self.rows(OVER, uuid))
+
+    def is_whole(self) -> None:
+        """Every rule of the checker holds, at the latest once the reaper has been round."""
+        assert still_broken(self.rows, self.folder) == {}, self.story()
 
     def launch(self, **settings: Any) -> str:
         """Launch a search on the digits; its uuid in the database's form."""
-        given = [f"--set={name}={value}" for name, value in settings.items()]
-        done = subprocess.run(
-            [sys.executable, "manage.py", "search", "launch", "--preset", "demo", "--json", *given],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return str(json.loads(done.stdout.splitlines()[-1])["uuid"]).replace("-", "")
+        return launch(self.environment, **settings)
 
     def finished(self, uuid: str, seconds: float = START_SECONDS) -> str:
         """Wait for the end of a search; how it ended."""
-        query = "SELECT status FROM searches_search WHERE uuid = ? AND status IN ('finished', 'failed', 'stopped')"
-        return str(self.wait(lambda: self.rows(query, uuid), f"end of {uuid}", seconds)[0][0])
+        return str(self.wait(lambda: self.rows(OVER, uuid), f"end of {uuid}", seconds)[0][0])
 
     def results(self, uuid: str) -> dict[str, list[Any]]:
-        """What a search came to, to the bit: the sha256 of every candidate's weights, and every point."""
-        return {"weights": self.rows(WEIGHTS, uuid), "curves": self.rows(CURVES, uuid)}
+        return results(self.rows, uuid)
 
     def story(self) -> str:
         """What was printed and logged, for a test that fails."""
-        self.log.seek(0)
-        texts = [self.log.read()]
+        texts = [self.printed.read_text()]
         for path in sorted((self.folder / "logs").glob("*.log")):
             texts.append(f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}")
         return "\n".join(texts)
@@ -113,4 +206,3 @@ class Site:
             self.process.wait(25)
         finally:
             self.process.kill()
-            self.log.close()

@@ -1,0 +1,35 @@
+"""SIGKILL of workers at random times, over as many searches as it takes; each must end as if nothing had been."""
+
+import os
+import random
+import time
+from typing import Any
+
+from tests.durability.running import CANDIDATES, N_CANDIDATES, SETTINGS, Site
+
+PAUSE_SECONDS = (0.2, 3.0)
+
+
+def kill_at_random(site: Site, undisturbed: dict[str, list[Any]], n: int) -> None:
+    """Kill `n` workers while they train. NASH_TEST_SEED repeats the draws of a run that failed."""
+    seed = int(os.environ.get("NASH_TEST_SEED") or time.time_ns() % 10**6)
+    rng = random.Random(seed)
+    kills = searches = 0
+    started = time.monotonic()
+    while kills < n:
+        uuid = site.launch(**SETTINGS)
+        searches += 1
+        mine = 0
+        while not site.is_over(uuid):
+            time.sleep(rng.uniform(*PAUSE_SECONDS))
+            if kills < n and site.kill_some_worker(uuid, rng) is not None:
+                kills += 1
+                mine += 1
+        assert site.finished(uuid) == "finished", f"NASH_TEST_SEED={seed}"
+        rows = site.rows(CANDIDATES, uuid)
+        assert {row[1] for row in rows} == {"done"}
+        attempts = sum(row[2] for row in rows)
+        assert N_CANDIDATES <= attempts <= N_CANDIDATES + mine, f"NASH_TEST_SEED={seed}: {rows}"
+        assert site.results(uuid) == undisturbed, f"NASH_TEST_SEED={seed}"
+        site.is_whole()
+    print(f"{kills} kills over {searches} searches in {time.monotonic() - started:.0f} s, NASH_TEST_SEED={seed}")
