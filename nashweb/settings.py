@@ -99,7 +99,9 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 NASH_LEASE_SECONDS = float(os.environ.get("NASH_LEASE_SECONDS") or 30)
 NASH_REAP_SECONDS = float(os.environ.get("NASH_REAP_SECONDS") or 10)
 
-# Searches: how long a deleted one can be brought back.
+# Searches: free bytes from which on those go on that wait because the disk was full; how long a deleted one can be
+# brought back.
+NASH_MIN_FREE_BYTES = float(os.environ.get("NASH_MIN_FREE_BYTES") or 500e6)
 NASH_KEEP_DELETED_HOURS = float(os.environ.get("NASH_KEEP_DELETED_HOURS", "24"))
 
 # Accounts.

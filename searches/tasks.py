@@ -78,6 +78,7 @@ def reap() -> None:
     services.forget_dead_workers()
     services.sweep_deleted()
     worker_files.tidy_left_behind()
+    enqueue(services.go_on_with_room())
 
 
 def leave() -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db.models import QuerySet
 
-from searches import selectors, services, slots
+from searches import disk, selectors, services, slots
 from searches import worker_files as files
 from searches.models import Candidate, Search
 from searches.services import Lease, LeaseLost, UnfitWorker
@@ -117,6 +117,10 @@ def _train(candidate: Candidate, post: Post, is_due: Callable[[], bool]) -> list
         logger.warning("%s", error)
         services.warn_once(candidate.search_id, str(error))
         return None
+    except Exception as error:
+        if not disk.is_full(error, settings.NASH_DATA_DIR):
+            raise
+        return _wait_for_room(candidate, error)
 
 
 @contextmanager
@@ -206,7 +210,7 @@ def _images(candidate: Candidate) -> ImageSet:
 
 
 def _train_leased(candidate: Candidate, lease: Lease, images: ImageSet, device: str, post: Post) -> list[int]:
-    """What every way in which a training can end means for its row. Raises LeaseLost."""
+    """What every way in which a training can end means for its row. Raises LeaseLost, and where the disk is full."""
     from searches.nash.curves import Diverged
     from searches.nash.devices import OutOfMemory
     from searches.nash.runner import SealBroken
@@ -224,8 +228,19 @@ def _train_leased(candidate: Candidate, lease: Lease, images: ImageSet, device: 
     except OutOfMemory as error:
         return _out_of_memory(candidate, lease, str(error))
     except Exception as error:
+        if disk.is_full(error, settings.NASH_DATA_DIR):
+            raise
         logger.exception("%s of %s fell over", candidate.code, candidate.search.name)
         return services.release_failed(lease, f"{type(error).__name__}: {error}")
+
+
+def _wait_for_room(candidate: Candidate, error: Exception) -> list[int]:
+    """Pause the search of a training that the disk had no room for; the ballast makes room for saying so."""
+    where = disk.in_words(settings.NASH_DATA_DIR)
+    logger.warning("%s, %s: the disk is full (%s): %s", candidate.search.name, candidate.code, where, error)
+    disk.drop_ballast(settings.NASH_DATA_DIR)
+    services.pause_for_room(candidate.search_id, where)
+    return []
 
 
 def _out_of_memory(candidate: Candidate, lease: Lease, error: str) -> list[int]:

@@ -33,6 +33,7 @@ from searches.services.ordering import run_next
 from searches.services.reaper import reap, release_worker
 from searches.services.results import MadeFile, Result, end_candidate, finish, release_failed
 from searches.services.retrying import can_be_retried, retry
+from searches.services.room import go_on_with_room, pause_for_room
 from searches.services.workers import WorkerIdentity, forget_dead_workers, warn_once, worker_beat, worker_left
 
 __all__ = [
@@ -60,8 +61,10 @@ __all__ = [
     "forget_dead_workers",
     "heed_budgets",
     "keep_best_model",
+    "go_on_with_room",
     "may_happen",
     "pause",
+    "pause_for_room",
     "reap",
     "record_epoch",
     "record_resumed",

@@ -98,7 +98,7 @@ def pause(search: Search, by: By) -> None:
     with transaction.atomic():
         locked = locked_for("pause", search, by)
         changed = let_go(locked, Candidate.Status.PENDING, [Candidate.Status.RUNNING])
-        _become(locked, Status.PAUSED, f"paused{by_words(by)}")
+        become(locked, Status.PAUSED, f"paused{by_words(by)}")
         append(
             locked,
             "search_paused",
@@ -112,7 +112,7 @@ def resume(search: Search, by: By) -> list[int]:
     """Go on after a pause. Returns the candidates to be sent to the queue. Raises Refused."""
     with transaction.atomic():
         locked = locked_for("resume", search, by)
-        _become(locked, Status.RUNNING if locked.started else Status.WAITING, "")
+        become(locked, Status.RUNNING if locked.started else Status.WAITING, "")
         append(
             locked,
             "search_resumed",
@@ -134,7 +134,7 @@ def stop(search: Search, by: By) -> None:
         Search.objects.filter(pk=locked.pk).update(ended=Now())
         finals = locked.candidates.filter(kind=Candidate.Kind.FINAL, step=locked.config["n_steps"])
         is_over = finals.filter(status=Candidate.Status.DONE).exists()
-        _become(locked, Status.FINISHED if is_over else Status.STOPPED, "" if is_over else f"stopped{by_words(by)}")
+        become(locked, Status.FINISHED if is_over else Status.STOPPED, "" if is_over else f"stopped{by_words(by)}")
         kept = "the search itself has finished" if is_over else "what was trained so far stays"
         append(
             locked,
@@ -160,7 +160,8 @@ def locked_for(verb: str, search: Search, by: By) -> Search:
     return locked
 
 
-def _become(search: Search, status: Search.Status, reason: str) -> None:
+def become(search: Search, status: Search.Status, reason: str) -> None:
+    """Write the state of a locked search."""
     Search.objects.filter(pk=search.pk).update(status=status, reason=reason)
     search.refresh_from_db(fields=["status", "reason", "ended"])
 
