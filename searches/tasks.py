@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from huey.contrib.djhuey import HUEY, db_task, on_startup
 
-from searches import services, worker, worker_files
+from searches import memory, services, worker, worker_files
 from searches.crash_points import reached
 from searches.models import ENGINE_VERSION
 
@@ -91,6 +91,7 @@ def leave() -> None:
 
 def identity() -> services.WorkerIdentity:
     cuda = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    total, held = memory.of_device(cuda)
     return services.WorkerIdentity(
         name=post.name,
         host=socket.gethostname(),
@@ -101,6 +102,8 @@ def identity() -> services.WorkerIdentity:
             "python": platform.python_version(),
             "torch": metadata.version("torch"),
         },
+        memory_bytes=total,
+        memory_used_bytes=held,
     )
 
 

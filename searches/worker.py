@@ -116,6 +116,7 @@ def _train(candidate: Candidate, post: Post, is_due: Callable[[], bool]) -> list
     except UnfitWorker as error:
         logger.warning("%s", error)
         services.warn_once(candidate.search_id, str(error))
+        services.record_refusal(post.name, str(error))
         return None
     except Exception as error:
         if not disk.is_full(error, settings.NASH_DATA_DIR):
@@ -187,6 +188,7 @@ def _claim_and_train(candidate: Candidate, n_threads: int, device: str, post: Po
     if lease is None:
         return None
     post.candidate_id = candidate.pk
+    services.forget_refusal(post.name)
     try:
         ids = _train_leased(candidate, lease, images, device, post)
         files.tidy(candidate)

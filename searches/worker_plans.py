@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from searches.memory import limit_bytes
 from searches.nash.devices import process_environment
 from searches.slots import usable_cores
 
 DEVICE_FILES = Path("/dev")
-MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 NVIDIA_SMI_SECONDS = 10
 
 
@@ -35,7 +35,7 @@ def plan_workers(n_workers: int | None = None, environ: Mapping[str, str] = os.e
         raise ValueError(f"workers={n_workers}: at least 1")
     devices = cuda_devices(environ)
     count = n_workers or len(devices) or len(usable_cores())
-    memory = memory_bytes()
+    memory = limit_bytes()
     common = process_environment(memory // count if memory else None)
     # What a process may use before it has a job; a job sets its own number of threads.
     threads = max(1, len(usable_cores()) // count)
@@ -98,11 +98,3 @@ def _device_files() -> tuple[str, ...]:
     """Numbered from 0, as CUDA does it, whatever the files' own numbers are (a container may see only nvidia3)."""
     files = [path for path in DEVICE_FILES.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
     return tuple(str(i) for i in range(len(files)))
-
-
-def memory_bytes() -> int | None:
-    """Memory that a container's limit leaves; None where there is no limit below the machine's."""
-    try:
-        return int(MEMORY_LIMIT.read_text())
-    except (OSError, ValueError):  # no such file, or "max"
-        return None

@@ -23,7 +23,7 @@ from searches.selectors.snapshot import (
     snapshot,
 )
 from searches.selectors.waiting import waiting_candidates
-from searches.selectors.workers import WORKER_GONE_SECONDS, worker_dicts, workers_alive
+from searches.selectors.workers import WORKER_GONE_SECONDS, queue_length, worker_dicts, workers_alive
 
 __all__ = [
     "WORKER_GONE_SECONDS",
@@ -48,6 +48,7 @@ __all__ = [
     "point_row",
     "progress_fields",
     "progress_frame",
+    "queue_length",
     "search_fields",
     "searches_folder",
     "seconds_spent",

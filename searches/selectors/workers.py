@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from searches.models import Candidate, Worker
+from searches.selectors.waiting import waiting_candidates
 
 WORKER_GONE_SECONDS = 30.0
 """Without a beat for so long a worker counts as gone; the page then says "no worker for 30 s"."""
@@ -27,6 +28,11 @@ def worker_dicts() -> list[dict[str, Any]]:
     heavy = ("candidate__architecture", "candidate__correct")
     workers = Worker.objects.annotate(age=age).select_related("candidate__search").defer(*heavy)
     return [{**_own(worker), **_training(worker.candidate)} for worker in workers]
+
+
+def queue_length() -> int:
+    """How many trainings wait for a worker, whatever messages there are."""
+    return waiting_candidates().count()
 
 
 def _own(worker: Worker) -> dict[str, Any]:

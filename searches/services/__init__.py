@@ -34,7 +34,15 @@ from searches.services.reaper import reap, release_worker
 from searches.services.results import MadeFile, Result, end_candidate, finish, release_failed
 from searches.services.retrying import can_be_retried, retry
 from searches.services.room import go_on_with_room, pause_for_room
-from searches.services.workers import WorkerIdentity, forget_dead_workers, warn_once, worker_beat, worker_left
+from searches.services.workers import (
+    WorkerIdentity,
+    forget_dead_workers,
+    forget_refusal,
+    record_refusal,
+    warn_once,
+    worker_beat,
+    worker_left,
+)
 
 __all__ = [
     "VERBS",
@@ -59,6 +67,7 @@ __all__ = [
     "finish",
     "finish_now",
     "forget_dead_workers",
+    "forget_refusal",
     "heed_budgets",
     "keep_best_model",
     "go_on_with_room",
@@ -67,6 +76,7 @@ __all__ = [
     "pause_for_room",
     "reap",
     "record_epoch",
+    "record_refusal",
     "record_resumed",
     "record_seal",
     "refuse_unless_allowed",

@@ -15,13 +15,18 @@ FORGET_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class WorkerIdentity:
-    """Who a worker is: a name that no other living process has, its host, process, device and versions."""
+    """Who a worker is: a name that no other living process has, its host, process, device, versions, memory.
+
+    Memory is the device's and what the worker holds of it, None where that is not known.
+    """
 
     name: str
     host: str
     pid: int
     device: str
     versions: dict[str, Any]
+    memory_bytes: int | None = None
+    memory_used_bytes: int | None = None
 
 
 def worker_beat(identity: WorkerIdentity, candidate_id: int | None) -> None:
@@ -34,6 +39,8 @@ def worker_beat(identity: WorkerIdentity, candidate_id: int | None) -> None:
             "pid": identity.pid,
             "device": identity.device,
             "versions": identity.versions,
+            "memory_bytes": identity.memory_bytes,
+            "memory_used_bytes": identity.memory_used_bytes,
             "last_beat": Now(),
             "candidate_id": trains,
         },
@@ -43,6 +50,16 @@ def worker_beat(identity: WorkerIdentity, candidate_id: int | None) -> None:
 def worker_left(name: str) -> None:
     """The worker ended as it should."""
     Worker.objects.filter(name=name).delete()
+
+
+def record_refusal(name: str, words: str) -> None:
+    """Show what a worker refused last, and why."""
+    Worker.objects.filter(name=name).exclude(refusal=words).update(refusal=words)
+
+
+def forget_refusal(name: str) -> None:
+    """The worker trains again."""
+    Worker.objects.filter(name=name).exclude(refusal="").update(refusal="")
 
 
 def forget_dead_workers() -> None:

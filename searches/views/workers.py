@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from searches.selectors import WORKER_GONE_SECONDS, waiting_candidates, worker_dicts
+from searches.selectors import WORKER_GONE_SECONDS, queue_length, worker_dicts
 
 LEAVES_SECONDS = 2 * WORKER_GONE_SECONDS
 """Without a beat for so long a worker is no longer shown; its row is forgotten by the others."""
@@ -17,7 +17,7 @@ def worker_list(request: HttpRequest) -> HttpResponse:
     context = {
         "workers": workers,
         "n_alive": sum(worker["seconds_since_beat"] <= WORKER_GONE_SECONDS for worker in workers),
-        "n_waiting": waiting_candidates().count(),
+        "n_waiting": queue_length(),
         "gone_seconds": WORKER_GONE_SECONDS,
     }
     return render(request, "searches/workers.html", context)

@@ -393,11 +393,28 @@ def test_a_worker_with_too_few_cores_refuses_and_says_so_once(search, post):
     assert "trained with 64 threads, this worker has 1 cores" in warning.words
 
 
-def test_a_worker_with_another_copy_of_the_data_refuses(search, post):
-    Search.objects.update(dataset_digest="e" * 64)
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("dataset_digest", "e" * 64, "digest of the data set"),
+        ("engine_version", ENGINE_VERSION + 1, f"its engine version is {ENGINE_VERSION + 1}, this worker's is"),
+    ],
+)
+def test_a_worker_of_another_kind_refuses_and_its_row_says_so_until_it_trains_again(
+    search, post, column, value, words
+):
+    identity = services.WorkerIdentity(post.name, "alpha", 7, "CPU", {})
+    services.worker_beat(identity, None)
+    before = getattr(search, column)
+    Search.objects.update(**{column: value})
     assert worker.train(search.candidates.get().pk, post) == []
-    assert "digest of the data set" in search.events.get(kind="warning").words
+    assert words in search.events.get(kind="warning").words
     assert search.candidates.get().status == "pending"
+    services.worker_beat(identity, None)
+    assert words in Worker.objects.get().refusal
+    Search.objects.update(**{column: before})
+    worker.train(search.candidates.get().pk, post)
+    assert Worker.objects.get().refusal == ""
 
 
 def test_weights_that_are_not_those_of_their_row_are_not_trained_on(search, post):

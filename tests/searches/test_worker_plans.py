@@ -2,7 +2,7 @@
 
 import pytest
 
-from searches import worker_plans
+from searches import memory, worker_plans
 from searches.slots import usable_cores
 from searches.worker_plans import cuda_devices, parse_nvidia_smi, plan_workers
 
@@ -78,12 +78,12 @@ def test_device_files_are_counted_from_zero(tmp_path, monkeypatch):
 def test_the_memory_that_workers_keep_is_shared_out(machine, monkeypatch, tmp_path):
     machine(())
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(worker_plans, "MEMORY_LIMIT", limit)
+    monkeypatch.setattr(memory, "MEMORY_LIMIT", limit)
     limit.write_text(f"{6 * 2**30}\n")
     tunables = plan_workers(2, environ={})[0].environment["GLIBC_TUNABLES"]
     assert f"trim_threshold={2**30}:" in tunables  # a third of half of 6 GiB
     limit.write_text("max\n")
-    assert worker_plans.memory_bytes() is None
+    assert memory.limit_bytes() is None
 
 
 def test_fewer_than_one_worker_is_refused():
