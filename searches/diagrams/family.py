@@ -127,7 +127,7 @@ def _with_earlier_finals(
     for step, row in enumerate(steps, start=1):
         final = _row("final", step, candidates, config, ramp, ended=True)
         earlier = final.members and step < int(config["n_steps"])
-        named = replace(final, label=f"Final training, {step} steps" if step > 1 else "Final training, 1 step")
+        named = replace(final, label=f"Final, {counted(step, 'step')}")
         rows += [row, named] if earlier else [row]
     return rows
 

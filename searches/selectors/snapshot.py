@@ -37,7 +37,6 @@ def snapshot(search: Search) -> dict[str, Any]:
         **progress_fields(search),
         "seq": search.seq,
         "preset": search.preset,
-        "disk_bytes": disk_use(search),
         "dataset": _dataset_fields(search),
         **result_fields(search, candidates),
         "workers": worker_dicts(),
@@ -93,6 +92,7 @@ def result_fields(search: Search, candidates: Sequence[Candidate]) -> dict[str, 
         "seconds_to_final": round(seconds_spent(search, until=final.ended), 1) if final else None,
         "download": reverse("search_download", args=[search.uuid]) if artifact else None,
         "download_of": artifact.candidate_id if artifact else None,
+        "disk_bytes": disk_use(search),
     }
 
 

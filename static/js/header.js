@@ -184,7 +184,7 @@ export class Header {
 
   #foot() {
     const { hours_limit: hours, accuracy_goal: goal, disk_bytes: disk } = this.#store.search;
-    const limits = [hours !== null && `${hours}\u202fh`, goal !== null && `${percent(goal, 1)} validation accuracy`].filter(Boolean);
+    const limits = [hours !== null && `${hours}\u202fh`, goal !== null && `${Number((100 * goal).toFixed(2))}\u202f% validation accuracy`].filter(Boolean);
     const budget = limits.length ? `Budget: ${limits.join(" or ")}; then no further training of a step begins, and the best so far gets its final training. ` : "";
     setText(byId("status-foot"), `${budget}${bytes(disk)} on disk.`);
   }

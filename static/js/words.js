@@ -84,7 +84,7 @@ function pausedWords(store, reason) {
 }
 
 function stoppedWords(store, reason) {
-  const best = store.best;
+  const best = store.candidates.get(store.search.download_of) ?? store.best;
   const rest = best && best.val_accuracy !== null ? `The best so far, ${best.code} with ${percent(best.val_accuracy)}, is kept.` : "What was trained is kept.";
   return { strong: reason ? sentence(reason) : "Stopped.", rest };
 }

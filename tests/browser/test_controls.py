@@ -79,7 +79,7 @@ def test_a_search_is_paused_resumed_finished_early_extended_and_stopped(page: Pa
     expect(dialog.locator("#extend-total")).to_have_text("2 more steps: 2 × 3 × 6 + 2 = 38 epochs.")
     dialog.get_by_role("button", name="Extend").click()
     says(page, "Extended by ada from 1 to 3 steps")
-    expect(page.locator("#tree")).to_contain_text("Final training, 1 step")
+    expect(page.locator("#tree")).to_contain_text("Final, 1 step")
     expect(page.get_by_role("link", name="Download the model of 1 step")).to_be_visible()
     expect(page.locator("#overview .cycle-name", has_text="Step 3")).to_have_count(1)
     press(page, "Stop", yes="Stop for good")

@@ -297,7 +297,7 @@ def test_an_earlier_final_training_has_a_row_of_its_own_behind_its_step() -> Non
     rows = generations(extended())
     assert [(row.kind, row.label) for row in rows] == [
         ("pretrain", "Pretraining"), ("neighbour", "Step 1"), ("neighbour", "Step 2"),
-        ("final", "Final training, 2 steps"), ("neighbour", "Step 3"), ("final", "Final training"),
+        ("final", "Final, 2 steps"), ("neighbour", "Step 3"), ("final", "Final training"),
     ]  # fmt: skip
     assert [m.code for m in rows[3].members] == ["final 2"]
     assert not rows[5].members

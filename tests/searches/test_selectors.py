@@ -163,7 +163,7 @@ def test_a_progress_frame_names_what_is_trained_now():
     assert frame["kind"] == "progress"
     assert "seq" not in frame
     assert frame["candidates"] == [{"id": lease.candidate_id, "epoch": 0.25, "images_per_second": 800.0}]
-    assert set(frame["search"]) == {"epochs_done", "seconds_spent", "seconds_left"}
+    assert set(frame["search"]) == {"epochs_done", "seconds_spent", "seconds_left", "disk_bytes"}
 
 
 # ---------------------------------------------------------------------- time left
