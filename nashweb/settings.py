@@ -103,6 +103,8 @@ NASH_REAP_SECONDS = float(os.environ.get("NASH_REAP_SECONDS") or 10)
 # brought back.
 NASH_MIN_FREE_BYTES = float(os.environ.get("NASH_MIN_FREE_BYTES") or 500e6)
 NASH_KEEP_DELETED_HOURS = float(os.environ.get("NASH_KEEP_DELETED_HOURS", "24"))
+# The weights of networks that lost their step are removed once the next step has begun, unless this is set.
+NASH_KEEP_LOSERS = flag("NASH_KEEP_LOSERS")
 
 # Accounts.
 AUTH_PASSWORD_VALIDATORS = [

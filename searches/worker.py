@@ -192,6 +192,7 @@ def _claim_and_train(candidate: Candidate, n_threads: int, device: str, post: Po
     try:
         ids = _train_leased(candidate, lease, images, device, post)
         files.tidy(candidate)
+        files.prune_losers(candidate)
         return ids
     except GONE as error:
         logger.info("%s", error)

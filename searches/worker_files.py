@@ -145,6 +145,16 @@ def tidy_lost(candidate: Candidate) -> None:
         shutil.rmtree(selectors.candidate_folder(candidate).parent, ignore_errors=True)
 
 
+def prune_losers(candidate: Candidate) -> None:
+    """Once a candidate has ended: give up the weights of those that lost the steps decided by then, rows first.
+
+    What a worker leaves that is killed in between goes when the next candidate of the search ends.
+    """
+    for loser in services.drop_losers(candidate.search_id):
+        if not loser.artifacts.exists():
+            shutil.rmtree(selectors.candidate_folder(loser), ignore_errors=True)
+
+
 def write_result(candidate: Candidate, attempt: int, trained: Trained) -> list[services.MadeFile]:
     """Weights; of a final training also the model zip and the softmax outputs on the test set."""
     from searches.nash.export import export_model, save_weights

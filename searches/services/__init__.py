@@ -30,6 +30,7 @@ from searches.services.leases import (
     split_batch,
 )
 from searches.services.ordering import run_next
+from searches.services.pruning import drop_losers
 from searches.services.reaper import reap, release_worker
 from searches.services.results import MadeFile, Result, end_candidate, finish, release_failed
 from searches.services.retrying import can_be_retried, retry
@@ -61,6 +62,7 @@ __all__ = [
     "compare",
     "create_search",
     "delete",
+    "drop_losers",
     "empty_deleted",
     "end_candidate",
     "extend",

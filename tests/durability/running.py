@@ -76,6 +76,7 @@ def site_environment(folder: Path, **environment: str) -> dict[str, str]:
         "REDIS_URL": "",
         "DJANGO_SETTINGS_MODULE": "nashweb.settings",
         "NASH_REAP_SECONDS": "1",
+        "NASH_KEEP_LOSERS": "1",  # their weights are compared to the bit
         **environment,
     }
 

@@ -205,8 +205,9 @@ def test_the_time_between_its_end_and_its_extension_is_not_spent():
 
 
 def test_trained_for_real_the_steps_that_were_keep_their_weights_and_the_rest_is_as_launched_at_once(
-    monkeypatch, data_folder
+    monkeypatch, data_folder, settings
 ):
+    settings.NASH_KEEP_LOSERS = True  # for all weights to be compared
     monkeypatch.setattr("searches.slots.usable_cores", lambda: (0,))
     monkeypatch.setattr("searches.slots.bind_threads", lambda cores: None)
     post = worker.Post("alpha:cpu-0", device="cpu")
