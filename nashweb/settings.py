@@ -98,6 +98,8 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 # Workers: how long a lease lasts without a beat, and how often each worker looks for trainings left behind.
 NASH_LEASE_SECONDS = float(os.environ.get("NASH_LEASE_SECONDS") or 30)
 NASH_REAP_SECONDS = float(os.environ.get("NASH_REAP_SECONDS") or 10)
+# A worker that lives but makes no progress for so long is replaced by the `up` that started it.
+NASH_STUCK_SECONDS = float(os.environ.get("NASH_STUCK_SECONDS") or max(60, 2 * NASH_LEASE_SECONDS))
 
 # Searches: free bytes from which on those go on that wait because the disk was full; how long a deleted one can be
 # brought back.

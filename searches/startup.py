@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import os
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,7 +16,7 @@ from typing import IO
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 DEFAULT_PORT = 8000
@@ -24,16 +25,26 @@ LARGEST_PORT = 65535
 MIGRATION_LOCK = 0x4E415348  # "NASH": the advisory lock of whoever migrates on PostgreSQL
 
 
+WAL_RESET_MENDED_FROM = (3, 51, 3)
+WAL_RESET_MENDED = {(3, 44): (3, 44, 6), (3, 50): (3, 50, 7)}
+
+
 class CannotStart(Exception):
     """The site cannot start here; the message says why and what to do."""
 
 
+def is_lab() -> bool:
+    """Whether other hosts may work on the same database: it is a server, no file in the data folder."""
+    return connection.vendor != "sqlite"
+
+
 def lock_data_folder(folder: Path) -> IO[str]:
-    """Hold `folder` for one `up`, until the returned file is closed or the process ends.
+    """Hold `folder` for one `up` (of a lab: one on each host), until the file is closed or the process ends.
 
     Raises CannotStart where another holds it.
     """
-    file = (folder / "up.lock").open("a+", encoding="utf-8")
+    name = f"up-{socket.gethostname()}.lock" if is_lab() else "up.lock"
+    file = (folder / name).open("a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -53,6 +64,42 @@ def describe_holder(lock: IO[str], address: str) -> None:
     lock.truncate()
     lock.write(f"process {os.getpid()}, {address}\n")
     lock.flush()
+
+
+def check_database(say: Callable[[str], None]) -> None:
+    """Look whether SQLite's file is whole, and say what is known against this SQLite. Raises CannotStart.
+
+    A database server looks after itself.
+    """
+    if connection.vendor != "sqlite":
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA quick_check(1)")
+            found = str(cursor.fetchone()[0])
+    except DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        name = settings.DATABASES["default"]["NAME"]
+        raise CannotStart(
+            f"The database {name} is damaged ({' '.join(found.split())}). Nothing was changed. Restore a backup into "
+            "an empty folder (NASH_DATA_DIR=... manage.py restore ARCHIVE), or put a copy from the folder backups "
+            "in its place."
+        )
+    if has_wal_reset_bug(sqlite3.sqlite_version_info):
+        say(
+            f"SQLite {sqlite3.sqlite_version} has a rare bug that can damage a database that many processes write "
+            "to (fixed in 3.51.3). Make backups (manage.py backup); a lab takes PostgreSQL (docs/deploy.md)."
+        )
+
+
+def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
+    """Whether SQLite of this version may lose a page when the write-ahead log is reset.
+
+    Source: sqlite.org/wal.html#walresetbug; all from 3.7.0 on, mended in 3.51.3 and in later 3.44 and 3.50.
+    """
+    mended = WAL_RESET_MENDED.get(version[:2], WAL_RESET_MENDED_FROM)
+    return (3, 7, 0) <= version < mended
 
 
 def migrate(say: Callable[[str], None]) -> None:

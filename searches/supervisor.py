@@ -87,6 +87,18 @@ class Supervisor:
             else:
                 _cut_log(kept)
 
+    def replace(self, name: str, why: str) -> None:
+        """Kill the process of that name, which lives but does not get on; it starts again like one that died.
+
+        Raises TooManyDeaths.
+        """
+        for kept in self._kept:
+            if kept.plan.name == name and kept.process is not None:
+                self._say(f"{name} makes no progress ({why}): it is killed and started anew.")
+                _signal_group(kept, signal.SIGKILL)
+                kept.process.wait()
+                self._bury(kept, self._clock())
+
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Ask all to end (SIGTERM), kill after `seconds` what has not. Returns when none is left."""
         alive = [kept for kept in self._kept if kept.process is not None]

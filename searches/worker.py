@@ -7,6 +7,7 @@ child breaks Eq. (1), diverges, does not fit into memory. torch is imported insi
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Set
@@ -140,7 +141,7 @@ def _cores(candidate: Candidate, device: str, post: Post, is_due: Callable[[], b
             f"has {len(slots.usable_cores())} cores; a worker with more must train it"
         )
     gives_up = _GivesUp(is_due, post)
-    folder = Path(settings.NASH_DATA_DIR) / "slots"
+    folder = Path(settings.NASH_DATA_DIR) / "slots" / socket.gethostname()  # hosts may share the data folder
     with slots.core_slots(folder, n_threads, give_up=gives_up) as taken:
         if taken is not None:
             slots.pin(taken.cores)

@@ -1,5 +1,6 @@
 """Which worker processes a machine gets: one per CUDA device, else one per core. Loads no torch."""
 
+import hashlib
 import os
 import re
 import socket
@@ -26,15 +27,26 @@ class WorkerPlan:
     environment: Mapping[str, str]  # over that of `up`
 
 
-def plan_workers(n_workers: int | None = None, environ: Mapping[str, str] = os.environ) -> list[WorkerPlan]:
-    """Plan `n_workers` workers (None: as many as there are CUDA devices, without any as many as cores).
+def plan_workers(
+    n_workers: int | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    per_device: int = 1,
+    site: Path | None = None,
+) -> list[WorkerPlan]:
+    """Plan `n_workers` workers (None: `per_device` for each CUDA device, without any as many as cores).
 
-    More workers than devices share them in turn. Raises ValueError for fewer than one.
+    More workers than devices share them in turn. `site` is the data folder where workers of others may stand in the
+    same list: their names then differ although host and number are the same.
+    Raises ValueError for a number below 0.
     """
-    if n_workers is not None and n_workers < 1:
-        raise ValueError(f"workers={n_workers}: at least 1")
+    if n_workers is not None and n_workers < 0:
+        raise ValueError(f"workers={n_workers}: at least 0")
     devices = cuda_devices(environ)
-    count = n_workers or len(devices) or len(usable_cores())
+    count = (len(devices) * per_device or len(usable_cores())) if n_workers is None else n_workers
+    if not count:
+        return []
+    mark = "" if site is None else f".{hashlib.sha256(str(site).encode()).hexdigest()[:4]}"
     memory = limit_bytes()
     common = process_environment(memory // count if memory else None)
     # What a process may use before it has a job; a job sets its own number of threads.
@@ -42,7 +54,7 @@ def plan_workers(n_workers: int | None = None, environ: Mapping[str, str] = os.e
     plans = []
     for i in range(count):
         device = devices[i % len(devices)] if devices else None
-        name = f"{socket.gethostname()}:{'cpu' if device is None else 'gpu'}-{i}"
+        name = f"{socket.gethostname()}{mark}:{'cpu' if device is None else 'gpu'}-{i}"
         environment = {
             **common,
             "NASH_WORKER": name,

@@ -3,12 +3,14 @@
 import http.client
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -16,6 +18,7 @@ from django.db import DatabaseError
 from nashweb.environment import words
 from searches import datasets, services, startup, tasks
 from searches.accounts import first_account_path
+from searches.management.watching import Watch
 from searches.supervisor import ProcessPlan, Supervisor
 from searches.worker_plans import WorkerPlan, plan_workers
 
@@ -29,56 +32,91 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What is to run on this host: pages at host and port, workers (None: as many as suit the machine)."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    n_workers: int | None = None
+    per_device: int = 1
+    with_pages: bool = True
+
+
+@dataclass(frozen=True)
 class Site:
-    """A site that answers at `address`."""
+    """A site that answers at `address` ("" where there are only workers), and the names of its workers."""
 
     address: str
     supervisor: Supervisor
+    workers: frozenset[str]
+    watch: Watch
 
     def poll(self) -> None:
-        """Restart what has died. Raises TooManyDeaths."""
+        """Start again what has died, and replace workers that make no progress. Raises TooManyDeaths."""
         self.supervisor.poll()
+        pids = {name: pid for name, pid in self.supervisor.pids.items() if name in self.workers}
+        for name, why in self.watch.stuck(pids).items():
+            self.supervisor.replace(name, why)
 
 
 @contextmanager
-def running_site(
-    host: str, port: int | None, n_workers: int | None, say: Say, told_to_end: Callable[[], bool]
-) -> Iterator[Site]:
+def running_site(wanted: Wanted, say: Say, told_to_end: Callable[[], bool]) -> Iterator[Site]:
     """Prepare the data folder, start web and workers, wait until the site answers; end all on leaving.
 
     Raises CannotStart, TooManyDeaths.
     """
-    folder = settings.NASH_DATA_DIR
-    workers = plan_workers(n_workers)
+    folder, is_lab = settings.NASH_DATA_DIR, startup.is_lab()
+    workers = plan_workers(wanted.n_workers, per_device=wanted.per_device, site=folder if is_lab else None)
     with startup.lock_data_folder(folder) as lock:
-        chosen = startup.choose_port(host, port)
-        if port is None and chosen != startup.DEFAULT_PORT:
-            say(f"Port {startup.DEFAULT_PORT} is taken, so it is {chosen} this time.")
-        address = f"http://{_in_address(host)}:{chosen}"
-        startup.describe_holder(lock, address)
-        say(f"NASH  {address}/   (data in {folder})")
+        address = _announce(wanted, lock, say)
+        startup.check_database(say)
         startup.migrate(say)
         datasets.ensure_digits()
-        startup.collect_static_files()
+        if wanted.with_pages:
+            startup.collect_static_files()
         _release(workers, say)
-        logs = folder / "logs"
-        logs.mkdir(mode=0o700, exist_ok=True)
-        plans = [_web_plan(host, chosen, logs), *(_worker_plan(worker, logs) for worker in workers)]
-        names = {worker.name for worker in workers}
+        logs = folder / "logs" / (socket.gethostname() if is_lab else "")
+        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        plans = [_worker_plan(worker, logs) for worker in workers]
+        if address:
+            plans.insert(0, _web_plan(wanted.host, _port_of(address), logs))
+        names = frozenset(worker.name for worker in workers)
         supervisor = Supervisor(
             plans, say=say, on_death=lambda name: _release_worker(name, say) if name in names else None
         )
         try:
-            _wait_until_it_answers(host, chosen, supervisor, told_to_end)
+            if address:
+                _wait_until_it_answers(wanted.host, _port_of(address), supervisor, told_to_end)
             _greet(address, workers, logs, say)
-            yield Site(address, supervisor)
+            yield Site(address, supervisor, names, Watch())
         finally:
             supervisor.stop()
 
 
+def _announce(wanted: Wanted, lock: IO[str], say: Say) -> str:
+    """Choose where the pages are served and say so; the address, "" where only workers are wanted."""
+    host, port, folder = wanted.host, wanted.port, settings.NASH_DATA_DIR
+    if not wanted.with_pages:
+        startup.describe_holder(lock, "workers only")
+        say(f"NASH  workers only (data in {folder})")
+        return ""
+    chosen = startup.choose_port(host, port)
+    if port is None and chosen != startup.DEFAULT_PORT:
+        say(f"Port {startup.DEFAULT_PORT} is taken, so it is {chosen} this time.")
+    address = f"http://{_in_address(host)}:{chosen}"
+    startup.describe_holder(lock, address)
+    say(f"NASH  {address}/   (data in {folder})")
+    return address
+
+
+def _port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
 def _greet(address: str, workers: list[WorkerPlan], logs: Path, say: Say) -> None:
-    say(f"Workers: {', '.join(f'{worker.name} ({worker.device})' for worker in workers)}; logs in {logs}")
-    if path := first_account_path():
+    named = ", ".join(f"{worker.name} ({worker.device})" for worker in workers)
+    say(f"Workers: {named or 'none here; `manage.py up --no-web` starts some on another host'}; logs in {logs}")
+    if address and (path := first_account_path()):
         say(f"No account exists yet. This link makes the first one, once:\n  {address}{path}")
 
 
@@ -125,9 +163,7 @@ def _release_worker(name: str, say: Say) -> None:
         say(f"The leases of {name} stay until they expire: {error}")
 
 
-def _wait_until_it_answers(
-    host: str, port: int, supervisor: Supervisor, told_to_end: Callable[[], bool]
-) -> None:
+def _wait_until_it_answers(host: str, port: int, supervisor: Supervisor, told_to_end: Callable[[], bool]) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while not told_to_end() and not _answers(host, port):
         supervisor.poll()

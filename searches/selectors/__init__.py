@@ -23,11 +23,19 @@ from searches.selectors.snapshot import (
     snapshot,
 )
 from searches.selectors.waiting import waiting_candidates
-from searches.selectors.workers import WORKER_GONE_SECONDS, queue_length, worker_dicts, workers_alive
+from searches.selectors.workers import (
+    WORKER_GONE_SECONDS,
+    WorkerSign,
+    queue_length,
+    worker_dicts,
+    worker_signs,
+    workers_alive,
+)
 
 __all__ = [
     "WORKER_GONE_SECONDS",
     "Asker",
+    "WorkerSign",
     "artifact_path",
     "best_so_far",
     "candidate_dict",
@@ -58,5 +66,6 @@ __all__ = [
     "visible_to",
     "waiting_candidates",
     "worker_dicts",
+    "worker_signs",
     "workers_alive",
 ]

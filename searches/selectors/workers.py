@@ -1,5 +1,7 @@
 """Worker processes: those that beat, and for how long the others have not."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +30,29 @@ def worker_dicts() -> list[dict[str, Any]]:
     heavy = ("candidate__architecture", "candidate__correct")
     workers = Worker.objects.annotate(age=age).select_related("candidate__search").defer(*heavy)
     return [{**_own(worker), **_training(worker.candidate)} for worker in workers]
+
+
+@dataclass(frozen=True)
+class WorkerSign:
+    """What a worker's row says of how it gets on.
+
+    `is_in_its_right`: it trains nothing, or what runs in its name.
+    """
+
+    pid: int
+    last_beat: str
+    is_in_its_right: bool
+
+
+def worker_signs(names: Sequence[str]) -> dict[str, WorkerSign]:
+    """Of the workers of these names that have a row."""
+    columns = ("name", "pid", "last_beat", "candidate_id", "candidate__status", "candidate__worker")
+    return {
+        name: WorkerSign(
+            pid, beat.isoformat(), training is None or (status == Candidate.Status.RUNNING and holder == name)
+        )
+        for name, pid, beat, training, status, holder in Worker.objects.filter(name__in=names).values_list(*columns)
+    }
 
 
 def queue_length() -> int:

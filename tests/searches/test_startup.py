@@ -124,3 +124,37 @@ def test_a_site_on_all_addresses_answers_to_the_machines_names():
     assert socket.gethostname() in served_names("0.0.0.0")
     assert served_names("10.0.0.7") == ["10.0.0.7"]
     assert served_names("::1") == ["[::1]"]
+
+
+@pytest.mark.parametrize(
+    ("version", "has_it"),
+    [
+        ((3, 6, 23), False), ((3, 7, 0), True), ((3, 40, 1), True), ((3, 44, 5), True), ((3, 44, 6), False),
+        ((3, 45, 3), True), ((3, 50, 6), True), ((3, 50, 7), False), ((3, 51, 2), True), ((3, 51, 3), False),
+        ((3, 53, 0), False),
+    ],
+)  # fmt: skip
+def test_versions_of_sqlite_with_the_wal_reset_bug_are_known(version, has_it):
+    assert startup.has_wal_reset_bug(version) == has_it
+
+
+def check(folder: Path) -> list[str]:
+    code = (
+        "from searches import startup\n"
+        "try:\n    startup.check_database(print)\nexcept startup.CannotStart as error:\n    print('refused:', error)"
+    )
+    return in_new_process(folder, code)
+
+
+def test_a_database_is_checked_at_start_and_a_damaged_one_is_refused_in_words(tmp_path):
+    in_new_process(tmp_path, "startup.migrate(print)")
+    assert not any("refused" in line for line in check(tmp_path))
+    database = tmp_path / "nash.sqlite3"
+    content = bytearray(database.read_bytes())
+    content[4096 * 3 : 4096 * 8] = b"\xff" * 4096 * 5
+    database.write_bytes(content)
+    (line,) = [line for line in check(tmp_path) if "refused" in line]
+    assert f"The database {database} is damaged" in line
+    assert "manage.py restore" in line
+    database.write_bytes(b"no database at all" * 500)
+    assert any("is damaged (file is not a database)" in line for line in check(tmp_path))

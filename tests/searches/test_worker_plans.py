@@ -86,6 +86,22 @@ def test_the_memory_that_workers_keep_is_shared_out(machine, monkeypatch, tmp_pa
     assert memory.limit_bytes() is None
 
 
-def test_fewer_than_one_worker_is_refused():
-    with pytest.raises(ValueError, match="workers=0: at least 1"):
-        plan_workers(0)
+def test_small_children_share_a_cuda_device(machine):
+    machine(("0", "1"))
+    plans = plan_workers(environ={}, per_device=2)
+    assert [plan.environment["CUDA_VISIBLE_DEVICES"] for plan in plans] == ["0", "1", "0", "1"]
+    machine(())
+    assert len(plan_workers(environ={}, per_device=2)) == len(usable_cores())
+
+
+def test_a_host_may_have_no_worker_but_not_fewer():
+    assert plan_workers(0) == []
+    with pytest.raises(ValueError, match="workers=-1: at least 0"):
+        plan_workers(-1)
+
+
+def test_workers_of_two_data_folders_on_one_database_have_names_of_their_own(tmp_path):
+    names = [[plan.name for plan in plan_workers(2, environ={}, site=tmp_path / folder)] for folder in "aab"]
+    assert names[0] == names[1]
+    assert not set(names[0]) & set(names[2])
+    assert [name.rpartition(":")[2] for name in names[0]] == ["cpu-0", "cpu-1"]

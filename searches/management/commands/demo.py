@@ -6,7 +6,7 @@ from typing import Any, TextIO, cast
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
-from searches.management.arguments import add_site_arguments, worker_count
+from searches.management.arguments import add_site_arguments, wanted_site
 from searches.management.following import Progress, follow
 from searches.management.launching import launch, result_lines
 from searches.management.site import Site, ends_when_told, is_terminal, pause, running_site
@@ -25,11 +25,12 @@ class Command(BaseCommand):
         add_site_arguments(parser)
         parser.add_argument("--exit", action="store_true", help="end when the search has ended")
 
-    def handle(self, *, host: str, port: int | None, workers: str, **options: Any) -> None:
+    def handle(self, **options: Any) -> None:
+        wanted = wanted_site(options)
         told_to_end = ends_when_told()
         progress = Progress(cast(TextIO, self.stdout._out), is_terminal=is_terminal())
         try:
-            with running_site(host, port, worker_count(workers), progress.say, told_to_end) as site:
+            with running_site(wanted, progress.say, told_to_end) as site:
                 search = _demo_search(site, progress, told_to_end)
                 if not options["exit"] and not told_to_end():
                     progress.say("Ctrl-C ends the site.")

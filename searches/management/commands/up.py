@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from searches.management.arguments import add_site_arguments, worker_count
+from searches.management.arguments import add_site_arguments, wanted_site
 from searches.management.site import ends_when_told, pause, running_site
 from searches.startup import CannotStart
 from searches.supervisor import TooManyDeaths
@@ -16,11 +16,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_site_arguments(parser)
+        parser.add_argument(
+            "--no-web", action="store_true", help="only workers: for further hosts of a lab (DATABASE_URL)"
+        )
 
-    def handle(self, *, host: str, port: int | None, workers: str, **options: Any) -> None:
+    def handle(self, **options: Any) -> None:
+        wanted = wanted_site(options)
         told_to_end = ends_when_told()
         try:
-            with running_site(host, port, worker_count(workers), self.say, told_to_end) as site:
+            with running_site(wanted, self.say, told_to_end) as site:
                 self.say("Ready. Ctrl-C ends it.")
                 while not told_to_end():
                     site.poll()
