@@ -41,6 +41,8 @@ def keep_best_model(search: Search) -> None:
             level=Event.Level.INFO,
             search_part=result_fields(locked, list(locked.candidates.defer("architecture", "correct"))),
         )
+    if not (settings.NASH_DATA_DIR / str(made["file"])).is_file():
+        _pack(best)  # its worker tidied up before the row was there; now that it is, the file stays
 
 
 def _pack(candidate: Candidate) -> dict[str, str | int]:

@@ -1,7 +1,7 @@
 """Trainings that did not end well, once more: while their step is open, and where the search failed for them."""
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from searches.models import Candidate, Event, Point, Search
 from searches.selectors import is_superseded, progress_fields, search_fields
@@ -40,12 +40,11 @@ def retry(search: Search, by: By, code: str | None = None) -> list[int]:
 
 
 def begin_again(rows: QuerySet[Candidate]) -> None:
-    """Let trainings wait again.
+    """Let trainings that have ended wait again. They begin anew, on whatever device takes them.
 
-    One that was interrupted goes on from its checkpoint; one that diverged or did not fit begins anew, on whatever
-    device takes it.
+    One that was interrupted goes on from its checkpoint, on the device that it began on, if that is there still.
     """
-    afresh = rows.filter(status__in=(Status.TOO_BIG, Status.DIVERGED))
+    afresh = rows.filter(Q(status__in=(Status.TOO_BIG, Status.DIVERGED)) | Q(checkpoint=""))
     Point.objects.filter(candidate__in=afresh).delete()
     afresh.update(epoch=0.0, checkpoint="", seconds=None, accumulate=1, threads=None, numeric_path="", seal=None)
     rows.update(status=Status.PENDING, failures=0, reason="", ended=None, lease_expires=None, worker="")

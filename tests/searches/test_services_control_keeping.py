@@ -133,6 +133,27 @@ def test_weights_that_are_not_those_of_their_row_are_not_given_out_and_the_stop_
     assert not list(candidate_folder(model_0).glob("*.zip"))
 
 
+def test_a_zip_that_is_tidied_away_before_its_row_is_there_is_made_again(post, monkeypatch):
+    from searches import worker_files
+    from searches.services import keeping
+
+    search = launch(n_steps=3)
+    work(search, post, until="1.1")
+    model_0 = search.candidates.select_related("search").get(kind="pretrain")
+    real, made = keeping._pack, []
+
+    def overtaken(candidate):
+        made.append(real(candidate))
+        if len(made) == 1:
+            worker_files.tidy(model_0)
+        return made[-1]
+
+    monkeypatch.setattr(keeping, "_pack", overtaken)
+    services.stop(search, BY)
+    assert artifact_path(selectors.model_artifact(search)).is_file()
+    assert made[0] == made[1]
+
+
 def test_it_is_made_once(stopped):
     seq = stopped.events.count()
     services.keep_best_model(stopped)

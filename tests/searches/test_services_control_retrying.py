@@ -72,6 +72,17 @@ def test_what_diverged_or_did_not_fit_begins_anew_on_whatever_device_takes_it():
     assert (lease.attempt, candidate.threads, candidate.numeric_path) == (3, 1, "cuda-bfloat16-9.0")
 
 
+def test_what_has_no_checkpoint_any_more_begins_anew_too():
+    search = make_search()
+    candidate = run_to(search, "1.1")
+    lease = leased(candidate, threads=2)
+    services.beat(lease, epoch=1.5, seconds=3.0)
+    services.end_candidate(lease, "failed", "a test")
+    services.retry(search, BY)
+    candidate.refresh_from_db()
+    assert (candidate.epoch, candidate.seconds, candidate.threads, candidate.numeric_path) == (0.0, None, None, "")
+
+
 def test_what_was_interrupted_too_often_goes_on_from_its_checkpoint():
     search = make_search()
     candidate = run_to(search, "1.1")
