@@ -8,7 +8,7 @@ from typing import TextIO
 from searches import selectors
 from searches.management.launching import UNDER_WAY, duration
 from searches.models import Candidate, Search
-from searches.nash.hillclimb import COMPARISON_KINDS
+from searches.nash.hillclimb import COMPARISON_KINDS, ENDED
 
 FOLLOW_SECONDS = 0.5
 PLAIN_SECONDS = 10.0
@@ -85,12 +85,15 @@ def progress_line(search: Search) -> str:
 
 
 def _stage(search: Search, rows: list[Candidate]) -> str:
-    newest = max(rows, key=lambda row: (row.kind in COMPARISON_KINDS, row.kind == "final", row.step))
+    n_steps = search.search_config.n_steps
+    of_now = [row for row in rows if not selectors.is_superseded(row.kind, row.step, n_steps)]
+    is_open = [row for row in of_now if row.status not in ENDED]  # an extended search has comparisons that ended
+    newest = max(is_open or of_now, key=lambda row: (row.kind in COMPARISON_KINDS, row.kind == "final", row.step))
     if newest.kind in COMPARISON_KINDS:
         return "comparisons"
     if newest.kind == "final":
         return "final training"
-    return f"step {newest.step} of {search.search_config.n_steps}" if newest.step else "pretraining"
+    return f"step {newest.step} of {n_steps}" if newest.step else "pretraining"
 
 
 def _training(row: Candidate) -> str:

@@ -48,6 +48,13 @@ def test_extend_goes_on_and_says_why_it_does_not(sent):
     assert {c.step for c in pending(search)} == {3}
 
 
+def test_the_progress_line_of_an_extended_search_is_that_of_its_new_steps(sent):
+    search = run_to_end(make_search(comparisons=["scratch", "model_0-final"]))
+    services.extend(search, 3, "a test")
+    search.refresh_from_db()
+    assert following.progress_line(search).startswith("step 3 of 3 · ")
+
+
 def test_retry_tries_one_training_or_all_of_the_open_step(sent):
     search = make_search(name="Night run")
     run_to(search, "1.1")
