@@ -32,6 +32,7 @@ from searches.services.leases import (
 from searches.services.ordering import run_next
 from searches.services.pruning import drop_losers
 from searches.services.reaper import reap, release_worker
+from searches.services.restoring import settle_restored
 from searches.services.results import MadeFile, Result, end_candidate, finish, release_failed
 from searches.services.retrying import can_be_retried, retry
 from searches.services.room import go_on_with_room, pause_for_room
@@ -88,6 +89,7 @@ __all__ = [
     "resume",
     "retry",
     "run_next",
+    "settle_restored",
     "split_batch",
     "stop",
     "sweep_deleted",

@@ -1,0 +1,23 @@
+"""After a restore: nobody trains what the backup says is trained, and files that it lacks are named by no row."""
+
+from django.db import transaction
+
+from searches.models import Artifact, Candidate, Worker
+from searches.selectors import artifact_path
+from searches.services.events import lock_search
+from searches.services.leases import give_back
+
+
+def settle_restored() -> list[str]:
+    """Let every training that ran wait for a worker again, which counts as nothing; forget the workers of then.
+
+    Returns the files that rows named and that are not there: those rows are removed.
+    """
+    running = Candidate.objects.filter(status=Candidate.Status.RUNNING)
+    for candidate_id, search_id in running.values_list("pk", "search_id"):
+        with transaction.atomic():
+            give_back(lock_search(search_id), running, candidate_id, why="the site was restored from a backup")
+    Worker.objects.all().delete()
+    missing = [artifact for artifact in Artifact.objects.all() if not artifact_path(artifact).is_file()]
+    Artifact.objects.filter(pk__in=[artifact.pk for artifact in missing]).delete()
+    return [artifact.file for artifact in missing]

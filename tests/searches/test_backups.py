@@ -1,0 +1,202 @@
+"""`manage.py backup` and `restore` on folders of their own: what is refused, and that all of it comes back."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.conftest import ROOT
+
+FILL = """
+import django
+django.setup()
+from django.conf import settings
+from django.contrib.auth.models import User
+from searches import datasets, services, startup
+from searches.models import Artifact, Candidate, DataSet, Search, Worker
+from tests.searches.rows import TINY, SearchConfig, leased, pending
+startup.migrate(print)
+User.objects.create_user("alice", password="x")
+digits = DataSet.objects.get(pk=datasets.ensure_digits())
+launched = services.create_search(SearchConfig(**TINY), dataset=digits, name="Kept")
+candidate = Candidate.objects.get()
+leased(candidate, dataset_digest=digits.digest)
+services.worker_beat(services.WorkerIdentity("alpha:cpu-0", "alpha", 7, "CPU", {}), candidate.pk)
+folder = settings.NASH_DATA_DIR / "searches" / str(launched.uuid) / candidate.slug
+folder.mkdir(parents=True)
+(folder / "checkpoint-1-1.pt").write_bytes(b"state")
+(folder / "weights.st").write_bytes(b"weights")
+(folder / ".weights.st.tmp").write_bytes(b"half of it")
+for n, format in (("weights.st", "weights"), ("gone.zip", "model_zip")):
+    Artifact.objects.create(
+        candidate=candidate, format=format, file=f"searches/{launched.uuid}/{candidate.slug}/{n}", sha256="", bytes=7
+    )
+"""
+LOOK = """
+import django
+django.setup()
+from django.contrib.auth.models import User
+from searches.models import Artifact, Candidate, DataSet, Search, Worker
+candidate = Candidate.objects.get()
+print(User.objects.get().username, Search.objects.get().name, DataSet.objects.get().name)
+print(candidate.status, candidate.attempt, candidate.failures, candidate.lease_expires, Worker.objects.count())
+print(*(artifact.format for artifact in Artifact.objects.all()))
+print(*Search.objects.get().events.order_by("seq").values_list("kind", flat=True))
+"""
+
+
+class Place:
+    """A data folder and a database, and commands on them."""
+
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self.folder = folder
+        self.url = url
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {"NASH_DATA_DIR": str(self.folder), "DATABASE_URL": self.url, "REDIS_URL": ""}
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment, "DJANGO_SETTINGS_MODULE": "nashweb.settings", "NASH_SECRET_KEY": ""},
+            capture_output=True,
+            text=True,
+        )
+
+    def manage(self, *arguments: str) -> str:
+        done = self.run("manage.py", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def refused(self, *arguments: str) -> str:
+        done = self.run("manage.py", *arguments)
+        assert done.returncode == 1, done.stdout
+        return done.stderr
+
+    def python(self, code: str) -> list[str]:
+        done = self.run("-c", code)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    def files(self) -> dict[str, bytes]:
+        tops = ("searches", "datasets")
+        paths = [p for top in tops for p in (self.folder / top).rglob("*") if p.is_file()]
+        return {str(p.relative_to(self.folder)): p.read_bytes() for p in paths}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Place:
+    place = Place(tmp_path_factory.mktemp("kept") / "data")
+    place.python(FILL)
+    return place
+
+
+@pytest.fixture(scope="module")
+def archive(kept, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("archive") / "nash.tar"
+    assert f"{path}: " in kept.manage("backup", str(path))
+    return path
+
+
+def comes_back(place: Place, kept: Place, words: str) -> None:
+    """The same rows and files; what ran waits again and counts as nothing; what has no file has no row."""
+    looked = place.python(LOOK)
+    assert looked[0] == "alice Kept digits"
+    assert looked[1] == "pending 1 0 None 0"
+    assert looked[2] == "weights"
+    assert looked[3] == "search_created candidate_started candidate_released"
+    assert "gone.zip had gone while the backup was made" in words
+    there = {name: content for name, content in kept.files().items() if ".tmp" not in name}
+    assert place.files() == there
+    assert len(there) > 2
+    assert (place.folder / "secret-key").read_text() == (kept.folder / "secret-key").read_text()
+
+
+def test_what_was_kept_comes_back(kept, archive, tmp_path):
+    assert oct(archive.stat().st_mode & 0o777) == "0o600"
+    place = Place(tmp_path / "data")
+    words = place.manage("restore", str(archive))
+    comes_back(place, kept, words)
+    assert [p.name for p in place.folder.iterdir() if p.name.startswith(".restore")] == []
+
+
+def test_a_folder_that_holds_something_is_refused_and_left_as_it_is(kept, archive):
+    before = sorted(kept.folder.iterdir())
+    words = kept.refused("restore", str(archive))
+    assert "holds something already (datasets, nash.sqlite3" in words
+    assert "NASH_DATA_DIR=/another/folder" in words
+    assert sorted(kept.folder.iterdir()) == before
+
+
+def test_an_archive_that_exists_is_not_overwritten(kept, archive):
+    assert "exists already" in kept.refused("backup", str(archive))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda content: content[: len(content) // 2], "Nothing was changed"),
+        (lambda content: b"no archive", "cannot be read"),
+    ],
+)
+def test_a_damaged_archive_is_refused_and_changes_nothing(archive, tmp_path, change, words):
+    damaged = tmp_path / "damaged.tar"
+    damaged.write_bytes(change(archive.read_bytes()))
+    place = Place(tmp_path / "data")
+    assert words in place.refused("restore", str(damaged))
+    assert not (place.folder / "nash.sqlite3").exists()
+    place.manage("restore", str(archive))  # the folder is still empty
+
+
+def test_an_archive_without_its_list_was_cut_short(archive, tmp_path):
+    short = tmp_path / "short.tar"
+    with tarfile.open(archive) as source, tarfile.open(short, "w") as target:
+        for member in source.getmembers()[:-1]:
+            target.addfile(member, source.extractfile(member))
+    assert "was cut short" in Place(tmp_path / "data").refused("restore", str(short))
+
+
+def test_what_is_no_backup_of_this_program_is_refused(tmp_path):
+    strange = tmp_path / "strange.tar"
+    (tmp_path / "x").write_text("x")
+    with tarfile.open(strange, "w") as target:
+        target.add(tmp_path / "x", "etc/x")
+    assert "is no backup of this program: it holds 'etc/x'" in Place(tmp_path / "data").refused(
+        "restore", str(strange)
+    )
+
+
+def test_a_backup_of_another_kind_of_database_is_refused(archive, tmp_path, postgres_url):
+    place = Place(tmp_path / "data", made_database(postgres_url, "nash_restore_other"))
+    assert "is of a sqlite database, DATABASE_URL names a postgresql one" in place.refused("restore", str(archive))
+
+
+def made_database(url: str, name: str) -> str:
+    """The address of an empty database of that name on the server."""
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(f"DROP DATABASE IF EXISTS {name}")
+        server.execute(f"CREATE DATABASE {name}")
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+@pytest.mark.postgres
+def test_what_was_kept_on_postgresql_comes_back(tmp_path, postgres_url):
+    kept = Place(tmp_path / "kept", made_database(postgres_url, "nash_backup_from"))
+    kept.python(FILL)
+    archive = tmp_path / "nash.tar"
+    kept.manage("backup", str(archive))
+    assert "holds something already" in Place(tmp_path / "third", kept.url).refused("restore", str(archive))
+    place = Place(tmp_path / "data", made_database(postgres_url, "nash_backup_to"))
+    comes_back(place, kept, place.manage("restore", str(archive)))
+
+
+def test_the_copy_of_the_database_is_whole(archive, tmp_path):
+    with tarfile.open(archive) as source:
+        source.extract("database.sqlite3", tmp_path, filter="data")
+    with sqlite3.connect(tmp_path / "database.sqlite3") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
