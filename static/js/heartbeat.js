@@ -24,7 +24,7 @@ export class Heartbeat {
     const heard = this.#store.workersHeard;
     for (const worker of workers) {
       const at = heard - worker.seconds_since_beat * 1000;
-      if (this.#newest === null || at >= this.#newest.at) this.#newest = { ...worker, at, of: workers.length };
+      if (this.#newest === null || at >= this.#newest.at) this.#newest = { ...worker, at, of: workers.filter((each) => each.seconds_since_beat < LIMIT).length };
     }
     this.#show();
   }

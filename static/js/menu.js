@@ -10,6 +10,7 @@ export class Menu {
     this.#button = byId(buttonId);
     if (!this.#button) return; // somebody else's search
     this.#menu = byId(this.#button.getAttribute("aria-controls"));
+    this.#button.disabled = false;
     this.#button.addEventListener("click", () => (this.#menu.hidden ? this.#open() : this.#close()));
     this.#button.addEventListener("keydown", (event) => this.#keyOnButton(event));
     this.#menu.addEventListener("keydown", (event) => this.#keyInMenu(event));

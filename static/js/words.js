@@ -1,6 +1,7 @@
 // The state of a search in words: a strong beginning and the rest of the sentence.
 
 import { about, count, duration, percent, plural } from "./format.js";
+import { LIMIT } from "./heartbeat.js";
 import { hasEnded, isParentSlot } from "./state.js";
 
 /** {tone, strong, rest}: tone is the state's class, "stalled" among them. `silence`: seconds without a worker. */
@@ -22,7 +23,7 @@ function sentence(text) {
 }
 
 function waitingWords(store) {
-  const alive = store.search.workers.length;
+  const alive = store.search.workers.filter((worker) => worker.seconds_since_beat < LIMIT).length;
   const rest = alive
     ? `It starts by itself when one of ${plural(alive, "worker")} is free.`
     : "No worker answers. `manage.py up` starts the workers of this machine.";

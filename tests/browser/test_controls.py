@@ -88,9 +88,11 @@ def test_a_search_is_paused_resumed_finished_early_extended_and_stopped(page: Pa
 
 
 def test_the_menu_is_walked_by_keyboard_and_says_what_is_not_possible_yet(page: Page):
-    launch(page, "By keyboard", **LONG)
+    launch(page, "By keyboard", epoch_pretrain=200, **LONG)
+    expect(page.locator("#state")).to_contain_text("trains", timeout=30_000)
     more = page.get_by_role("button", name="More")
     menu = page.get_by_role("menu")
+    expect(more).to_be_enabled()
     more.focus()
     page.keyboard.press("ArrowDown")
     expect(more).to_have_attribute("aria-expanded", "true")

@@ -128,7 +128,7 @@ def test_a_deleted_search_leaves_list_and_page_at_once_and_undo_brings_it_back(c
     page = client.post(url("search_delete", search), follow=True)
     assert page.redirect_chain == [(reverse("search_list"), 302)]
     assert "“Leaves” was deleted." in page.text
-    undo = re.search(r'<li class="alert".*?<form method="post" action="([^"]+)"', page.text, re.S)
+    undo = re.search(r'<div class="alert".*?<form method="post" action="([^"]+)"', page.text, re.S)
     assert undo
     assert client.get(url("search_detail", search)).status_code == 404
     sent.clear()
