@@ -1,5 +1,6 @@
 // Pages that are lists stay true without a reload: the same address is asked for every few seconds, and each part
-// marked data-live is replaced where it reads differently. The focus stays on what has the same id.
+// marked data-live is replaced where it reads differently. The focus stays on what has the same id. X-Live: a message
+// that waits to be read is left for a page that somebody opens.
 
 import { byId, setText } from "./dom.js";
 import { duration } from "./format.js";
@@ -13,7 +14,7 @@ async function refresh() {
   if (document.hidden || asking || document.querySelector("dialog[open]")) return;
   asking = true;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+    const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Live": "1" }, cache: "no-store" });
     if (answer.redirected) location.reload(); // signed out
     else if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {

@@ -62,6 +62,13 @@ def test_what_was_deleted_has_a_section_of_its_own_with_undo_and_empty(client, a
     assert "Gone" in page_of(client).partition('id="deleted"')[0]
 
 
+def test_a_list_that_is_refreshed_leaves_the_message_for_a_page_that_somebody_opens(client, alice):
+    client.post(reverse("search_delete", args=[make_search(owner=alice, name="Gone").uuid]))
+    assert "was deleted" not in client.get(reverse("search_list"), headers={"X-Live": "1"}).text
+    assert "“Gone” was deleted" in page_of(client)
+    assert "was deleted" not in page_of(client)
+
+
 def test_a_list_of_which_all_was_deleted_still_offers_undo(client, alice):
     search = make_search(owner=alice, name="Gone")
     services.delete(search, alice)
