@@ -42,6 +42,12 @@ RULES: dict[str, str] = {
         WHERE c.status IN ('done', 'too_big', 'diverged', 'failed')
         GROUP BY s.id, s.name, c.id, c.kind, c.step, c."index" HAVING COUNT(e.id) <> 1
     """,
+    "each attempt is told of once": f"""
+        SELECT {CODE}, c.attempt, COUNT(e.id) {OF_SEARCH}
+        LEFT JOIN searches_event e ON e.search_id = s.id AND e.kind = 'candidate_started'
+            AND CAST(e.payload -> 'candidates' -> 0 ->> 'id' AS INTEGER) = c.id
+        GROUP BY s.id, s.name, c.id, c.kind, c.step, c."index", c.attempt HAVING COUNT(e.id) <> c.attempt
+    """,
     "events are numbered without gaps": """
         SELECT s.name, s.seq, COUNT(e.id), MIN(e.seq), MAX(e.seq)
         FROM searches_search s LEFT JOIN searches_event e ON e.search_id = s.id

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.durability.running import CANDIDATES, N_CANDIDATES, SETTINGS, Site
+from tests.durability.running import CANDIDATES, LEASE_SECONDS, N_CANDIDATES, SETTINGS, Site
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Iterator[Site]:
-    """`up` with two workers on SQLite, whose leases die after two seconds."""
-    running = Site(tmp_path_factory.mktemp("site") / "data", NASH_LEASE_SECONDS="2")
+    """`up` with two workers on SQLite, whose leases die soon."""
+    running = Site(tmp_path_factory.mktemp("site") / "data", NASH_LEASE_SECONDS=LEASE_SECONDS)
     yield running
     running.end()
 

@@ -1,11 +1,12 @@
 """Faults inside a worker: a child that runs out of memory, turns NaN or takes the process with it; a full disk.
 
-NASH_FAULTS names them by child: "1.1=memory 1.2=nan 2.1=crash". NASH_FILL=checkpoint (database, archive) fills the
-disk once, just before child 2.1, the finish of child 2.1 or the final model is written: with NASH_FILLER, a file on
-that disk; NASH_FILLED says, on another, that it was done.
+NASH_FAULTS names them by child: "1.1=memory 1.2=nan 2.1=crash". NASH_FILL is a file on another disk in which a test
+writes when the disk is to be filled, once: "checkpoint", "database" or "archive", just before a checkpoint of child
+2.1, its end, or the final model is written. NASH_FILLER is the file, on the disk, that fills it.
 """
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ class Faults(AppConfig):
     def ready(self) -> None:
         by_child = dict(pair.split("=") for pair in os.environ.get("NASH_FAULTS", "").split())
         _break_children(by_child)
-        if where := os.environ.get("NASH_FILL"):
-            {"checkpoint": _fill_at_checkpoint, "database": _fill_at_finish, "archive": _fill_at_archive}[where]()
+        _fill_at_checkpoint()
+        _fill_at_finish()
+        _fill_at_archive()
 
 
 def _break_children(fault_of: dict[str, str]) -> None:
@@ -57,7 +59,7 @@ def _fill_at_checkpoint() -> None:
 
     def write_checkpoint(candidate: Any, *rest: Any) -> str:
         if candidate.code == FILLED_BEFORE:
-            fill_once()
+            fill_if_wanted("checkpoint")
         return real(candidate, *rest)
 
     worker_files.write_checkpoint = write_checkpoint
@@ -71,30 +73,32 @@ def _fill_at_finish() -> None:
 
     def finish(lease: services.Lease, result: services.Result) -> list[int]:
         if Candidate.objects.get(pk=lease.candidate_id).code == FILLED_BEFORE:
-            fill_once()
+            fill_if_wanted("database")
         return real(lease, result)
 
     services.finish = finish
 
 
 def _fill_at_archive() -> None:
-    from searches import worker_files
+    from searches import selectors
 
-    real = worker_files._model_info
+    real = selectors.model_info  # what the zip of a final model says of it: asked for just before it is written
 
-    def model_info(*of: Any) -> dict[str, Any]:
-        fill_once()
-        return real(*of)
+    def model_info(*of: Any, **said: Any) -> dict[str, Any]:
+        fill_if_wanted("archive")
+        return real(*of, **said)
 
-    worker_files._model_info = model_info
+    selectors.model_info = model_info
 
 
-def fill_once() -> None:
-    """Write until the disk takes no more, unless that was done before."""
-    filled = Path(os.environ["NASH_FILLED"])
-    if filled.exists():
+def fill_if_wanted(where: str) -> None:
+    """Write until the disk takes no more, if a test wants that here and now."""
+    wanted = Path(os.environ.get("NASH_FILL", "/nowhere"))
+    if not wanted.is_file() or wanted.read_text() != where:
         return
-    filled.touch()
+    wanted.unlink()
+    if where == "database":
+        _empty_the_journal()
     block = BLOCK
     with Path(os.environ["NASH_FILLER"]).open("wb", buffering=0) as filler:
         while block:
@@ -102,3 +106,16 @@ def fill_once() -> None:
                 filler.write(block)
             except OSError:
                 block = block[: len(block) // 2]
+
+
+def _empty_the_journal() -> None:
+    """Let SQLite's next commit need room of its own: what its journal has taken before, it would use again."""
+    from django.db import connection
+
+    for _ in range(100):
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if cursor.fetchone()[0] == 0:  # nobody was reading
+                return
+        time.sleep(0.02)
+    raise AssertionError("the journal of the database is never free")

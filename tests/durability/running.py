@@ -41,6 +41,8 @@ EVENTS = """
     WHERE s.uuid = ? ORDER BY e.seq
 """
 OVER = "SELECT status FROM searches_search WHERE uuid = ? AND status IN ('finished', 'failed', 'stopped')"
+LEASE_SECONDS = "4"
+"""Of the sites' workers, so that a death is noticed soon; less, and a busy machine makes living ones look dead."""
 N = int(os.environ.get("NASH_TEST_N") or 3)
 """How often a fault happens that happens 30 times by plan: `make test-durability N=30`; the others in proportion."""
 KILLS_A_MINUTE = 4
@@ -165,9 +167,16 @@ class Site:
         os.kill(self.worker_pids()[name], number)
 
     def kill_some_worker(self, uuid: str, rng: random.Random) -> str | None:
-        """SIGKILL one of the workers that train for this search now, whichever `rng` says; its name."""
+        """SIGKILL one of the workers that train for this search now, whichever `rng` says; its name.
+
+        Not one whose child died twice already without a checkpoint: four times in its first epoch is a failure.
+        """
         now = time.monotonic()
-        training = {worker for _, status, _, _, worker, _ in self.rows(CANDIDATES, uuid) if status == "running"}
+        training = {
+            worker
+            for _, status, _, failures, worker, _ in self.rows(CANDIDATES, uuid)
+            if status == "running" and failures < 2
+        }
         alive = {name for name in self.worker_pids() if len([t for t in self.kills[name] if t > now - 62]) < 4}
         if not (names := sorted(training & alive)):
             return None
@@ -192,6 +201,10 @@ class Site:
 
     def results(self, uuid: str) -> dict[str, list[Any]]:
         return results(self.rows, uuid)
+
+    def told(self, uuid: str) -> str:
+        """The log of a search, for a test that fails."""
+        return "\n".join(f"{seq} {kind}: {words}" for seq, kind, words in self.rows(EVENTS, uuid))
 
     def story(self) -> str:
         """What was printed and logged, for a test that fails."""

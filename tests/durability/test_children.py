@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.durability.running import EVENTS, SETTINGS, Site
+from tests.durability.running import EVENTS, LEASE_SECONDS, SETTINGS, Site
 
 pytestmark = [
     pytest.mark.durability,
@@ -22,7 +22,7 @@ HOW_IT_ENDED = """
 def test_out_of_memory_nan_and_a_crash_of_the_process_inside_a_child(tmp_path):
     site = Site(
         tmp_path / "data",
-        NASH_LEASE_SECONDS="2",
+        NASH_LEASE_SECONDS=LEASE_SECONDS,
         DJANGO_SETTINGS_MODULE="tests.durability.faulty",
         NASH_FAULTS="1.1=memory 1.2=nan 2.1=crash",
     )

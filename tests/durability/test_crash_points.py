@@ -14,6 +14,7 @@ from searches.crash_points import POINTS, VARIABLE
 from tests.durability.checker import still_broken
 from tests.durability.running import (
     CANDIDATES,
+    LEASE_SECONDS,
     N_CANDIDATES,
     OVER,
     ROOT,
@@ -46,7 +47,7 @@ class Crew:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = site_environment(folder, NASH_LEASE_SECONDS="2", NASH_WORKER="test:cpu-0")
+        self.environment = site_environment(folder, NASH_LEASE_SECONDS=LEASE_SECONDS, NASH_WORKER="test:cpu-0")
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=self.environment, check=True)
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.durability.running import CANDIDATES, SETTINGS, Site
+from tests.durability.running import CANDIDATES, LEASE_SECONDS, SETTINGS, Site
 
 pytestmark = [
     pytest.mark.durability,
@@ -21,10 +21,10 @@ ROOM_BYTES = 8_000_000
 STATE = "SELECT status, reason FROM searches_search WHERE uuid = ?"
 
 
-@pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def small_disk(tmp_path_factory) -> Iterator[Path]:
     """A file system in memory of its own, small enough to be filled."""
-    folder = tmp_path / "disk"
+    folder = tmp_path_factory.mktemp("disk") / "small"
     folder.mkdir()
     made = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "nash-test", str(folder)],
@@ -38,33 +38,42 @@ def small_disk(tmp_path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("where", ["checkpoint", "database", "archive"])
-def test_full_while_writing(small_disk, tmp_path, undisturbed, where):
-    filler, filled = small_disk / "filler", tmp_path / "filled"
-    site = Site(
+@pytest.fixture(scope="module")
+def filled_when(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("fill") / "when"
+
+
+@pytest.fixture(scope="module")
+def site_on_it(small_disk, filled_when) -> Iterator[Site]:
+    running = Site(
         small_disk / "data",
-        NASH_LEASE_SECONDS="2",
+        NASH_LEASE_SECONDS=LEASE_SECONDS,
         NASH_MIN_FREE_BYTES=str(ROOM_BYTES),
         DJANGO_SETTINGS_MODULE="tests.durability.faulty",
-        NASH_FILL=where,
-        NASH_FILLER=str(filler),
-        NASH_FILLED=str(filled),
+        NASH_FILL=str(filled_when),
+        NASH_FILLER=str(small_disk / "filler"),
     )
-    try:
-        uuid = site.launch(**SETTINGS)
-        site.wait(lambda: site.rows(STATE, uuid)[0][0] == "paused", "paused")
-        assert filled.exists()
-        assert shutil.disk_usage(small_disk).free < ROOM_BYTES
-        ((_, reason),) = site.rows(STATE, uuid)
-        assert reason.startswith(f"the disk is full ({small_disk / 'data'}: ")
-        assert reason.endswith("it goes on by itself once 8 MB are free")
-        assert not any(row[1] == "running" for row in site.rows(CANDIDATES, uuid))
-        filler.unlink()
-        assert site.finished(uuid) == "finished"
-        assert {row[3] for row in site.rows(CANDIDATES, uuid)} == {0}
-        assert site.results(uuid) == undisturbed
-        site.is_whole()
-    finally:
-        site.end()
+    yield running
+    running.end()
+
+
+@pytest.mark.parametrize("where", ["checkpoint", "database", "archive"])
+def test_full_while_writing(site_on_it, small_disk, filled_when, undisturbed, where):
+    filled_when.write_text(where)
+    uuid = site_on_it.launch(**SETTINGS)
+    site_on_it.wait(lambda: site_on_it.rows(STATE, uuid)[0][0] in ("paused", "finished", "failed"), "paused")
+    ((status, reason),) = site_on_it.rows(STATE, uuid)
+    assert status == "paused"
+    assert not filled_when.exists()
+    assert shutil.disk_usage(small_disk).free < ROOM_BYTES
+    assert reason.startswith(f"the disk is full ({small_disk / 'data'}: ")
+    assert reason.endswith("it goes on by itself once 8 MB are free")
+    assert not any(row[1] == "running" for row in site_on_it.rows(CANDIDATES, uuid))
+    (small_disk / "filler").unlink()
+    assert site_on_it.finished(uuid) == "finished"
+    assert {row[3] for row in site_on_it.rows(CANDIDATES, uuid)} == {0}
+    assert site_on_it.results(uuid) == undisturbed
+    site_on_it.is_whole()
     with sqlite3.connect(small_disk / "data" / "nash.sqlite3") as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    database.close()

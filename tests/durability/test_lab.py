@@ -3,11 +3,12 @@
 import sys
 import time
 from collections.abc import Iterator
+from itertools import cycle, islice
 
 import pytest
 
 from tests.durability.killing import kill_at_random
-from tests.durability.running import CANDIDATES, EVENTS, SETTINGS, N, Site, scaled
+from tests.durability.running import CANDIDATES, EVENTS, LEASE_SECONDS, SETTINGS, N, Site, scaled
 from tests.durability.servers import Postgres, Redis
 
 pytestmark = [
@@ -15,6 +16,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="slots and signals of Linux"),
 ]
 
+slow = pytest.mark.skipif(N < 10, reason="takes minutes: make test-durability N=30")
 WORKERS = 3
 REBUILT_SECONDS = 30.0
 WIDE = {**SETTINGS, "n_neigh": 4, "n_steps": 3}
@@ -39,7 +41,7 @@ def redis_server() -> Iterator[Redis]:
 def on_postgres(postgres, tmp_path_factory) -> Iterator[Site]:
     """PostgreSQL and PostgresHuey."""
     folder = tmp_path_factory.mktemp("lab") / "data"
-    running = Site(folder, workers=WORKERS, DATABASE_URL=postgres.url, NASH_LEASE_SECONDS="2")
+    running = Site(folder, workers=WORKERS, DATABASE_URL=postgres.url, NASH_LEASE_SECONDS=LEASE_SECONDS)
     yield running
     running.end()
 
@@ -50,23 +52,24 @@ def on_redis(postgres, redis_server, tmp_path_factory) -> Iterator[Site]:
     url = postgres.new_database("nash_redis")
     folder = tmp_path_factory.mktemp("lab") / "data"
     running = Site(
-        folder, workers=WORKERS, DATABASE_URL=url, REDIS_URL=redis_server.url, NASH_LEASE_SECONDS="2"
+        folder, workers=WORKERS, DATABASE_URL=url, REDIS_URL=redis_server.url, NASH_LEASE_SECONDS=LEASE_SECONDS
     )
     yield running
     running.end()
 
 
+@slow
 def test_sigkill_of_workers_at_random_times_on_postgresql(on_postgres, undisturbed):
     kill_at_random(on_postgres, undisturbed, N)
 
 
+@slow
 def test_sigkill_of_workers_at_random_times_on_postgresql_and_redis(on_redis, undisturbed):
     kill_at_random(on_redis, undisturbed, N)
 
 
-@pytest.mark.parametrize("mode", ["immediate", "fast"])
-def test_postgresql_is_restarted_in_the_middle(on_postgres, postgres, undisturbed, mode):
-    for _ in range(scaled(3)):
+def test_postgresql_is_restarted_in_the_middle(on_postgres, postgres, undisturbed):
+    for mode in islice(cycle(["immediate", "fast"]), scaled(3)):  # a crash, and an orderly one
         uuid = on_postgres.launch(**SETTINGS)
         on_postgres.wait(lambda uuid=uuid: n_running(on_postgres, uuid) == 2, "children are trained")
         postgres.stop(mode)
