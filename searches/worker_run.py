@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections
 
-from searches import services
+from searches import disk, services
 from searches import worker_files as files
 from searches.models import Candidate, Point
 from searches.services import Lease
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from searches.nash.inheritance import Seal
     from searches.nash.runner import Trained
     from searches.nash.training import Training
+
+logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
 LONG_CALL = 4.0
@@ -130,8 +134,17 @@ class Run:
             self._beat_now()
 
     def _beat_now(self) -> None:
+        """A database that does not answer costs this beat alone: the one after says whether the lease still lives."""
         pace = self._pace
-        services.beat(self._lease, epoch=pace.epoch, seconds=pace.seconds, images_per_second=pace.images_per_second)
+        try:
+            services.beat(
+                self._lease, epoch=pace.epoch, seconds=pace.seconds, images_per_second=pace.images_per_second
+            )
+        except (OperationalError, InterfaceError) as error:
+            if disk.is_full(error, settings.NASH_DATA_DIR):
+                raise
+            logger.warning("%s: no beat, the database does not answer: %s", self._lease, error)
+            close_old_connections()
         self._next_beat = time.monotonic() + min(BEAT_SECONDS, settings.NASH_LEASE_SECONDS / 4)
 
     def _long_call(self) -> None:

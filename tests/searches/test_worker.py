@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db import OperationalError
 
 from searches import services, tasks, worker, worker_run
 from searches.datasets import ensure_digits
@@ -216,6 +217,25 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_used(post, monkeypat
     child.refresh_from_db()
     assert child.status == "done"
     assert weights(child) == weights(undisturbed.candidates.get(kind="neighbour", index=1))
+
+
+def test_a_database_that_does_not_answer_for_a_moment_costs_no_attempt(search, post, monkeypatch):
+    work(search, post, until="1.1")
+    child = search.candidates.get(kind="neighbour", index=1)
+    real, beats = services.beat, iter(range(10**9))
+
+    def beat(lease, **told):
+        if "lease_seconds" not in told and next(beats) == 1:
+            raise OperationalError("server closed the connection unexpectedly")
+        real(lease, **told)
+
+    monkeypatch.setattr(services, "beat", beat)
+    monkeypatch.setattr(worker_run, "close_old_connections", lambda: None)  # the test's own transaction is on it
+    monkeypatch.setattr(worker_run, "BEAT_SECONDS", 0.0)
+    worker.train(child.pk, post)
+    child.refresh_from_db()
+    assert (child.status, child.attempt, child.failures) == ("done", 1, 0)
+    assert next(beats) > 2
 
 
 def test_a_weight_rule_that_is_wrong_turns_the_seal_red_and_its_child_stays_untrained(post, monkeypatch):
