@@ -9,7 +9,7 @@ PAGES = ["/", "/workers/", "/searches/new/", "/searches/{uuid}/", "/searches/{uu
 
 
 @pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("width", [390, 768, 1200, 1440])
+@pytest.mark.parametrize("width", [390, 768, 940, 1200, 1440])
 def test_no_page_scrolls_sideways(open_page, finished, path, width):
     page = open_page(path.format(uuid=finished), viewport={"width": width, "height": 900}, color_scheme="dark")
     page.wait_for_load_state("networkidle")
