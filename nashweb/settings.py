@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 
 from nashweb.datafolder import data_folder, secret_key
 from nashweb.environment import flag, read_env_file, words
+from nashweb.models_storage import models_storage
 from nashweb.queue import make_queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -125,8 +126,10 @@ CSRF_COOKIE_NAME = "nash_csrf"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = NASH_DATA_DIR / "static"
+NASH_MODELS = os.environ.get("NASH_MODELS", "")  # finished models: "" (the data folder), a folder, s3://bucket/prefix
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "models": models_storage(NASH_MODELS),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from searches import selectors, services
+from searches import model_store, selectors, services
 from searches.models import Artifact, Candidate, DataSet
 from searches.nash.atomic import write_atomically
 from searches.nash.hillclimb import ENDED
@@ -171,6 +171,7 @@ def write_result(candidate: Candidate, attempt: int, trained: Trained) -> list[s
         info = selectors.model_info(candidate, test_accuracy=trained.test_accuracy)
         zip_file = export_model(trained.network, folder / f"model-{attempt}.zip", info=info)
         made.append(_made(Artifact.Format.MODEL_ZIP, zip_file))
+        model_store.publish(zip_file)
     return made
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from searches import datasets, selectors, services, tasks
+from searches import datasets, model_store, selectors, services, tasks
 from searches.comparisons import interval
 from searches.diagrams.words import counted
 from searches.models import Candidate, DataSet, Search
@@ -171,7 +171,7 @@ def result_lines(search: Search) -> list[str]:
     lines = [f"Test error {error}, {result['n_parameters']:,} parameters, {seconds}."]
     artifact = selectors.model_artifact(search)
     if artifact is not None:
-        lines.append(f"The model: {selectors.artifact_path(artifact)}")
+        lines.append(f"The model: {model_store.place_of(artifact.file)}")
     return lines + [_comparison_line(candidate, search.dataset.n_test) for candidate in _compared(search)]
 
 

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from searches.models import Candidate, Event, Search
+from searches import model_store
+from searches.models import Artifact, Candidate, Event, Search
 from searches.selectors import Asker, deleted_for, kept_long_enough, progress_fields, search_fields, searches_folder
 from searches.services import sentences
 from searches.services.control import By, allows, by_words, let_go, locked_for, pending_ids
@@ -82,9 +83,12 @@ def _remove(search_id: int, uuid: UUID) -> bool:
         search = Search.objects.select_for_update(of=("self",)).filter(pk=search_id).first()
         if search is None or search.deleted is None:  # another was faster, or it was brought back
             return False
+        zips = Artifact.objects.filter(candidate__search=search, format=Artifact.Format.MODEL_ZIP)
+        models = list(zips.values_list("file", flat=True))
         search.candidates.update(parent=None)  # rows that protect each other
         search.delete()
     shutil.rmtree(searches_folder() / str(uuid), ignore_errors=True)
+    model_store.remove(models)
     return True
 
 

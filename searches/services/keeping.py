@@ -6,6 +6,7 @@ import logging
 from django.conf import settings
 from django.db import transaction
 
+from searches import model_store
 from searches.models import Artifact, Candidate, Event, Search
 from searches.nash.architecture import Architecture
 from searches.nash.model_zip import DamagedModel, pack_model
@@ -41,7 +42,7 @@ def keep_best_model(search: Search) -> None:
             level=Event.Level.INFO,
             search_part=result_fields(locked, list(locked.candidates.defer("architecture", "correct"))),
         )
-    if not (settings.NASH_DATA_DIR / str(made["file"])).is_file():
+    if not model_store.is_there(str(made["file"])):
         _pack(best)  # its worker tidied up before the row was there; now that it is, the file stays
 
 
@@ -60,4 +61,6 @@ def _pack(candidate: Candidate) -> dict[str, str | int]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     name = path.relative_to(settings.NASH_DATA_DIR).as_posix()
-    return {"file": name, "sha256": digest, "bytes": path.stat().st_size}
+    columns: dict[str, str | int] = {"file": name, "sha256": digest, "bytes": path.stat().st_size}
+    model_store.publish(path)
+    return columns

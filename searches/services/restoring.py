@@ -2,6 +2,7 @@
 
 from django.db import transaction
 
+from searches import model_store
 from searches.models import Artifact, Candidate, Worker
 from searches.selectors import artifact_path
 from searches.services.events import lock_search
@@ -18,6 +19,12 @@ def settle_restored() -> list[str]:
         with transaction.atomic():
             give_back(lock_search(search_id), running, candidate_id, why="the site was restored from a backup")
     Worker.objects.all().delete()
-    missing = [artifact for artifact in Artifact.objects.all() if not artifact_path(artifact).is_file()]
+    missing = [artifact for artifact in Artifact.objects.all() if not _is_there(artifact)]
     Artifact.objects.filter(pk__in=[artifact.pk for artifact in missing]).delete()
     return [artifact.file for artifact in missing]
+
+
+def _is_there(artifact: Artifact) -> bool:
+    if artifact.format == Artifact.Format.MODEL_ZIP:
+        return model_store.is_there(artifact.file)
+    return artifact_path(artifact).is_file()

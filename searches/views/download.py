@@ -3,17 +3,19 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from searches.selectors import artifact_path, model_artifact
+from searches.model_store import is_there, open_model
+from searches.models import Artifact
+from searches.selectors import model_artifact
 from searches.views.lookup import find_search
 
 PIECE = 1 << 18
+ZIP = "application/zip"
 
 
 @require_safe
@@ -24,16 +26,17 @@ def search_download(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     if artifact is None:
         raise Http404("This search has no model to download yet.")
     name = f"{slugify(search.name) or 'model'}-{str(uuid)[:8]}.zip"
-    return send_file(request, artifact_path(artifact), name, "application/zip", etag=f'"{artifact.sha256}"')
+    return send_model(request, artifact, name)
 
 
-def send_file(request: HttpRequest, path: Path, name: str, content_type: str, *, etag: str) -> HttpResponseBase:
-    """The file or the range of it that was asked for; 304 where the reader has it already.
+def send_model(request: HttpRequest, artifact: Artifact, name: str) -> HttpResponseBase:
+    """The zip or the range of it that was asked for; 304 where the reader has it already.
 
     Raises Http404 where the file is gone.
     """
-    if not path.is_file():
-        raise Http404("The file is no longer in the data folder.")
+    if not is_there(artifact.file):
+        raise Http404("The file is no longer where models are kept.")
+    etag = f'"{artifact.sha256}"'
     headers = {
         "ETag": etag,
         "Accept-Ranges": "bytes",
@@ -42,7 +45,7 @@ def send_file(request: HttpRequest, path: Path, name: str, content_type: str, *,
     }
     if etag in request.headers.get("If-None-Match", ""):
         return HttpResponse(status=304, headers=headers)
-    size = path.stat().st_size
+    size = artifact.bytes
     wanted = _range(request, size, etag)
     if wanted is None:
         return HttpResponse(status=416, headers={**headers, "Content-Range": f"bytes */{size}"})
@@ -51,9 +54,9 @@ def send_file(request: HttpRequest, path: Path, name: str, content_type: str, *,
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     if request.method == "HEAD":
-        return HttpResponse(content_type=content_type, headers=headers, status=status)
-    pieces = _pieces(path, start, stop)
-    return StreamingHttpResponse(pieces, content_type=content_type, headers=headers, status=status)
+        return HttpResponse(content_type=ZIP, headers=headers, status=status)
+    pieces = _pieces(artifact.file, start, stop)
+    return StreamingHttpResponse(pieces, content_type=ZIP, headers=headers, status=status)
 
 
 def _range(request: HttpRequest, size: int, etag: str) -> tuple[int, int, int] | None:
@@ -67,8 +70,8 @@ def _range(request: HttpRequest, size: int, etag: str) -> tuple[int, int, int] |
     return (start, stop, 206) if start < stop else None
 
 
-async def _pieces(path: Path, start: int, stop: int) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
+async def _pieces(name: str, start: int, stop: int) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(open_model, name) as file:  # a storage may fetch it first
         file.seek(start)
         left = stop - start
         while left > 0 and (piece := await asyncio.to_thread(file.read, min(PIECE, left))):

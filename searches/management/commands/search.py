@@ -7,7 +7,7 @@ from typing import Any, TextIO, cast
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from searches import selectors, services, tasks
+from searches import model_store, selectors, services, tasks
 from searches.management import launching
 from searches.management.following import Progress, follow
 from searches.management.launching import as_json, find
@@ -139,13 +139,15 @@ class Command(BaseCommand):
         if artifact is None:
             missing = "it has no model" if search.status in GOES_NO_FURTHER else "its final model does not exist yet"
             raise CommandError(f"{search.name} is {search.status}: {missing}.")
-        source, target = selectors.artifact_path(artifact), options["path"]
+        target = options["path"]
         if target.is_dir():
             target = target / f"{search.uuid}.zip"
         try:
-            shutil.copyfile(source, target)
+            with model_store.open_model(artifact.file) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file)
         except OSError as error:
-            raise CommandError(f"{source} cannot be copied to {target}: {error.strerror}") from error
+            place = model_store.place_of(artifact.file)
+            raise CommandError(f"{place} cannot be copied to {target}: {error.strerror or error}") from error
         self.stdout.write(f"{target} ({artifact.bytes:,} bytes, sha256 {artifact.sha256})")
 
     def handle_pause(self, options: dict[str, Any]) -> None:
