@@ -8,7 +8,7 @@ S3_MEMORY_BYTES = 1 << 20
 
 
 def models_storage(where: str) -> dict[str, Any]:
-    """Nothing is the data folder, s3://bucket/prefix needs django-storages, anything else is a folder.
+    """Where: nothing is the data folder, s3://bucket/prefix needs django-storages, anything else is a folder.
 
     Raises ValueError for s3:// without a bucket.
     """

@@ -168,6 +168,7 @@ def test_the_goals_are_those_of_the_issue():
         "bf16_peak_share_two_C": 0.45,
         "data_path_cost": 0.06,
         "eval_ratio_B": 6.0,
+        "queue_overhead_seconds_per_child": 0.5,
         "search_overhead": 0.03,
         "train_ratio_A": 3.6,
         "train_ratio_B": 3.9,
@@ -175,6 +176,7 @@ def test_the_goals_are_those_of_the_issue():
         "train_ratio_two_A": 4.5,
         "train_ratio_two_B": 4.4,
         "train_ratio_two_C": 5.6,
+        "two_workers_speedup": 1.7,
     }
 
 
