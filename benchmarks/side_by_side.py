@@ -91,8 +91,8 @@ def step_of(workers: int, *, quick: bool) -> list[Child]:
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="workers-") as name:
         folder = Path(name) / "data"
         environment = {
-            **os.environ, "NASH_DATA_DIR": str(folder), "DATABASE_URL": "", "REDIS_URL": "", "CUDA_VISIBLE_DEVICES": "",
-            "DJANGO_SETTINGS_MODULE": "nashweb.settings",
+            **os.environ, "NASH_DATA_DIR": str(folder), "DATABASE_URL": "", "REDIS_URL": "",
+            "CUDA_VISIBLE_DEVICES": "", "DJANGO_SETTINGS_MODULE": "nashweb.settings",
         }  # fmt: skip
         with _site(folder, workers, environment) as site:
             given = [f"--set={key}={value}" for key, value in {**SETTINGS, **(QUICK if quick else {})}.items()]
