@@ -72,6 +72,7 @@ class Run:
         self._long_call()
         job = candidate.job(candidate.parent.key if candidate.parent else None)
         checkpoint = self._resume()
+        self._long_call()  # what was taken over has given the lease its every-day length again
         parent = files.load_parent(candidate)
         statistics = None
         if parent is not None and job.morphisms and candidate.search.search_config.network_morphism:

@@ -19,8 +19,8 @@ pytestmark = [
 slow = pytest.mark.skipif(N < 10, reason="takes minutes: make test-durability N=30")
 WORKERS = 3
 REBUILT_SECONDS = 30.0
-WIDE = {**SETTINGS, "n_neigh": 4, "n_steps": 3}
-"""Long enough that something waits in the queue while something is trained."""
+WIDE = {**SETTINGS, "n_neigh": 6, "n_steps": 1}
+"""Something waits in the queue while as much is trained as there are cores."""
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.db import OperationalError
+from django.utils import timezone
 
 from searches import services, tasks, worker, worker_run
 from searches.datasets import ensure_digits
@@ -236,6 +238,28 @@ def test_a_database_that_does_not_answer_for_a_moment_costs_no_attempt(search, p
     child.refresh_from_db()
     assert (child.status, child.attempt, child.failures) == ("done", 1, 0)
     assert next(beats) > 2
+
+
+def test_a_resumed_training_has_time_to_be_built_up(search, post, monkeypatch):
+    """Between what the checkpoint brings and the first batch there is no beat: the lease must last that long."""
+    work(search, post, until="1.1")
+    child = search.candidates.get(kind="neighbour", index=1)
+    with monkeypatch.context() as patch:
+        break_at(patch, 2, worker_run.WorkerStops(), epochs_done=1)
+        worker.train(child.pk, post)
+    left = []
+    real = worker_run.files.load_parent
+
+    def load_parent(candidate):
+        row = Candidate.objects.get(pk=candidate.pk)
+        left.append((row.lease_expires - timezone.now()).total_seconds())
+        return real(candidate)
+
+    monkeypatch.setattr(worker_run.files, "load_parent", load_parent)
+    worker.train(child.pk, post)
+    child.refresh_from_db()
+    assert (child.status, child.attempt) == ("done", 2)
+    assert left[0] > 2 * settings.NASH_LEASE_SECONDS
 
 
 def test_a_weight_rule_that_is_wrong_turns_the_seal_red_and_its_child_stays_untrained(post, monkeypatch):
