@@ -1,0 +1,84 @@
+"""A lab of two hosts on one PostgreSQL and one shared folder: pages on the one, workers on the other.
+
+The second host is this machine under another host name (a UTS namespace, which needs root).
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.durability.running import CANDIDATES, ROOT, SETTINGS, database_rows, launch, results, site_environment
+from tests.durability.servers import Postgres
+
+pytestmark = [
+    pytest.mark.durability,
+    pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="needs unshare, as root"),
+]
+
+SECOND = "second-host"
+END_SECONDS = 180
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    server = Postgres(tmp_path / "server")
+    try:
+        yield site_environment(tmp_path / "data", DATABASE_URL=server.url)
+    finally:
+        server.stop("immediate")
+
+
+def up(environment: dict[str, str], printed: Path, *arguments: str, host: str = "") -> subprocess.Popen[bytes]:
+    """`up` on this host, or on one of that name; once it is ready."""
+    command = [sys.executable, "manage.py", "up", *arguments]
+    if host:
+        command = ["unshare", "--uts", "sh", "-c", f'hostname {host} && exec "$@"', "sh", *command]
+    with printed.open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    wait(lambda: "Ready" in printed.read_text(), process, printed)
+    return process
+
+
+def wait(happened, process: subprocess.Popen[bytes], printed: Path) -> None:
+    deadline = time.monotonic() + END_SECONDS
+    while not happened():
+        assert process.poll() is None, printed.read_text()
+        assert time.monotonic() < deadline, printed.read_text()
+        time.sleep(0.1)
+
+
+def test_pages_on_one_host_and_workers_on_another_come_to_the_same_bits(environment, undisturbed, tmp_path):
+    def rows(query: str, *values: object) -> list:
+        return database_rows(environment, query, *values)
+
+    pages = up(environment, tmp_path / "pages.txt", "--port", "0", "--workers", "0")
+    workers = up(environment, tmp_path / "workers.txt", "--no-web", "--workers", "2", host=SECOND)
+    try:
+        uuid = launch(environment, **SETTINGS)
+        over = "SELECT 1 FROM searches_search WHERE status = 'finished'"
+        wait(lambda: bool(rows(over)), workers, tmp_path / "workers.txt")
+        trained = rows(CANDIDATES, uuid)
+        assert {worker.partition(".")[0] for *_, worker, _ in trained} == {SECOND}
+        assert results(rows, uuid) == undisturbed
+        assert sorted(p.name for p in (Path(environment["NASH_DATA_DIR"]) / "slots").iterdir()) == [SECOND]
+        second = up_refused(environment)
+        assert "Another `up` serves the data folder" in second
+    finally:
+        for process in (workers, pages):
+            process.send_signal(signal.SIGTERM)
+        assert [process.wait(25) for process in (workers, pages)] == [0, 0]
+
+
+def up_refused(environment: dict[str, str]) -> str:
+    """What a second `up` on the first host says."""
+    command = [sys.executable, "manage.py", "up", "--no-web", "--workers", "1"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    return done.stderr
