@@ -55,7 +55,7 @@ def offered(page: Page) -> list[str]:
 
 
 def test_a_search_is_paused_resumed_finished_early_extended_and_stopped(page: Page):
-    launch(page, "Told what to do", **{**LONG, "epoch_neigh": 6})
+    launch(page, "Told what to do", **{**LONG, "epoch_neigh": 40})  # the step must be open at "Finish now"
     page.evaluate("window.neverReloaded = true")
     expect(page.locator("#state")).to_contain_text("trains", timeout=30_000)
     assert offered(page) == ["Pause", "Stop", "More"]
@@ -65,7 +65,7 @@ def test_a_search_is_paused_resumed_finished_early_extended_and_stopped(page: Pa
     press(page, "Resume")
     says(page, "Resumed by ada")
     says(page, "1.1", timeout=30_000)
-    expect(page.locator("#children-body")).to_contain_text("%", timeout=30_000)  # a first child is done
+    expect(page.locator("#children-body")).to_contain_text("%", timeout=90_000)  # a first child is done
     press(page, "Finish now", yes="Finish now", in_menu=True)
     says(page, "Told to finish now by ada")
     expect(page.locator("#state")).to_contain_text("Finished:", timeout=40_000)
@@ -76,7 +76,7 @@ def test_a_search_is_paused_resumed_finished_early_extended_and_stopped(page: Pa
     dialog = page.get_by_role("dialog", name="Extend the search")
     expect(dialog).to_contain_text("Step 1 stays as it is")
     dialog.get_by_label("n_steps").fill("3")
-    expect(dialog.locator("#extend-total")).to_have_text("2 more steps: 2 × 3 × 6 + 2 = 38 epochs.")
+    expect(dialog.locator("#extend-total")).to_have_text("2 more steps: 2 × 3 × 40 + 2 = 242 epochs.")
     dialog.get_by_role("button", name="Extend").click()
     says(page, "Extended by ada from 1 to 3 steps")
     expect(page.locator("#tree")).to_contain_text("Final, 1 step")
