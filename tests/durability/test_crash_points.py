@@ -31,6 +31,7 @@ pytestmark = [
 ]
 
 WAIT_SECONDS = 90
+LIVE_LEASES = "SELECT id FROM searches_candidate WHERE status = 'running' AND lease_expires >= CURRENT_TIMESTAMP"
 # Where each worker of the chain ends: the place, and at which time that it comes there. The pretraining is over
 # with the first; the messages of step 1 are what the second does not send.
 CRASHES = {
@@ -66,6 +67,12 @@ class Crew:
             )
         return self.process
 
+    def wait_for_dead_leases(self) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self.rows(LIVE_LEASES):
+            assert time.monotonic() < deadline, self.story()
+            time.sleep(0.1)
+
     def story(self) -> str:
         return (self.folder.parent / "worker.log").read_text(errors="replace")[-5000:]
 
@@ -96,6 +103,7 @@ def test_a_worker_killed_at_each_crash_point(crew, undisturbed):
         assert len(after) <= N_CANDIDATES
         if slot:
             assert after[slot] != before.get(slot), (where, before, after)
+        crew.wait_for_dead_leases()  # so that the next worker takes what this one held, and not another
     last = crew.start()
     deadline = time.monotonic() + WAIT_SECONDS
     while not crew.rows(OVER, uuid) and time.monotonic() < deadline and last.poll() is None:
