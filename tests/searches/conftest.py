@@ -25,3 +25,13 @@ def alice(client, db):
 def bob(db):
     """A stranger."""
     return get_user_model().objects.create_user("bob", password="x")
+
+
+@pytest.fixture
+def charlie():
+    return get_user_model().objects.create_user("charlie")
+
+
+@pytest.fixture
+def staff():
+    return get_user_model().objects.create_user("sam", is_staff=True)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from django.contrib.auth import get_user_model
 
 from searches import services
 from searches.models import Search
@@ -14,21 +13,6 @@ pytestmark = pytest.mark.django_db
 STATES = list(Search.Status.values)
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-
-
-@pytest.fixture
-def alice():
-    return get_user_model().objects.create_user("alice")
-
-
-@pytest.fixture
-def charlie():
-    return get_user_model().objects.create_user("charlie")
-
-
-@pytest.fixture
-def staff():
-    return get_user_model().objects.create_user("sam", is_staff=True)
 
 
 @pytest.mark.parametrize("status", STATES)

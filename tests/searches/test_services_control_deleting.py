@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
@@ -18,21 +17,6 @@ from tests.searches.rows import claim, kinds, leased, make_search, pending, run_
 pytestmark = pytest.mark.django_db
 BY = "the command line"
 STATES = list(Search.Status.values)
-
-
-@pytest.fixture
-def alice():
-    return get_user_model().objects.create_user("alice")
-
-
-@pytest.fixture
-def charlie():
-    return get_user_model().objects.create_user("charlie")
-
-
-@pytest.fixture
-def staff():
-    return get_user_model().objects.create_user("sam", is_staff=True)
 
 
 def fill(search: Search) -> Path:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from searches.nash.atomic import sync_folder
 from searches.nash.imagefolder.source import BadArchive
 
 PARTS = ("images", "labels", "test_images", "test_labels")
@@ -144,9 +145,9 @@ def published(target: Path) -> Iterator[Path]:
             raise BadArchive(f"{target.name} exists already; choose another name.")
         yield folder
         (folder / "lock").unlink()
-        _sync(folder)
+        sync_folder(folder)
         folder.rename(target)
-        _sync(target.parent)
+        sync_folder(target.parent)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -170,11 +171,3 @@ def _lock(folder: Path) -> int:
         if leftover != path:
             leftover.unlink()
     return lock
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
