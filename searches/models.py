@@ -52,6 +52,18 @@ class DataSet(models.Model):
         return self.input_channels, self.height, self.width
 
 
+class Tag(models.Model):
+    """A word that people sort searches and trainings by."""
+
+    name = models.CharField(max_length=50, unique=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Search(models.Model):
     """One run of Algorithm 1."""
 
@@ -78,6 +90,9 @@ class Search(models.Model):
     accuracy_goal = models.FloatField(null=True, blank=True, help_text="budget: no step begins once it is reached")
     priority = models.PositiveIntegerField(default=0, help_text="the highest is trained next, else the oldest")
     deleted = models.DateTimeField(null=True, blank=True, help_text="hidden since; its files are swept a day later")
+    note = models.TextField(blank=True, help_text="what its owner writes about it, in Markdown")
+    tags = models.ManyToManyField(Tag, blank=True, related_name="searches")
+    disk_bytes = models.PositiveBigIntegerField(default=0, help_text="of its folder, when that was last looked at")
     created = models.DateTimeField(auto_now_add=True, db_index=True)
     started = models.DateTimeField(null=True, blank=True)
     ended = models.DateTimeField(null=True, blank=True)
@@ -148,6 +163,8 @@ class Candidate(models.Model):
     images_per_second = models.FloatField(null=True, blank=True)
     flops_per_second = models.FloatField(null=True, blank=True)
     peak_memory_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    note = models.TextField(blank=True, help_text="what people write about it, in Markdown")
+    tags = models.ManyToManyField(Tag, blank=True, related_name="candidates")
     created = models.DateTimeField(auto_now_add=True)
     started = models.DateTimeField(null=True, blank=True)
     ended = models.DateTimeField(null=True, blank=True)
