@@ -36,6 +36,7 @@ from searches.services.restoring import settle_restored
 from searches.services.results import MadeFile, Result, end_candidate, finish, release_failed
 from searches.services.retrying import can_be_retried, retry
 from searches.services.room import go_on_with_room, pause_for_room
+from searches.services.tagging import add_tags, clean_names, remove_tags, set_tags
 from searches.services.workers import (
     WorkerIdentity,
     forget_dead_workers,
@@ -56,10 +57,12 @@ __all__ = [
     "Result",
     "UnfitWorker",
     "WorkerIdentity",
+    "add_tags",
     "allows",
     "beat",
     "can_be_retried",
     "claim",
+    "clean_names",
     "compare",
     "create_search",
     "delete",
@@ -86,9 +89,11 @@ __all__ = [
     "release",
     "release_failed",
     "release_worker",
+    "remove_tags",
     "resume",
     "retry",
     "run_next",
+    "set_tags",
     "settle_restored",
     "split_batch",
     "stop",

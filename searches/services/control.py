@@ -76,9 +76,7 @@ def may_happen(verb: str, search: Search) -> bool:
 def refuse_unless_allowed(verb: str, search: Search, by: By) -> None:
     """Raises Refused. Who has no account is at the machine's own command line and may do everything."""
     doing, done = DONE_TO[verb]
-    if not isinstance(by, str) and not may_change(by, search):
-        owner = search.owner.get_username() if search.owner else "nobody"
-        raise Refused(f"“{search.name}” belongs to {owner}: only its owner and staff can {doing}.")
+    refuse_strangers(search, by, doing)
     if may_happen(verb, search):
         return
     if search.deleted is not None:
@@ -88,6 +86,13 @@ def refuse_unless_allowed(verb: str, search: Search, by: By) -> None:
     first, *others = (STATES[s] for s in VERBS[verb])
     states = " or ".join([first, *(state.removeprefix("is ") for state in others)])
     raise Refused(f"“{search.name}” {STATES[Status(search.status)]}: only a search that {states} can be {done}.")
+
+
+def refuse_strangers(search: Search, by: By, doing: str) -> None:
+    """Raises Refused where `by` is an account that may not change the search; `doing`: "rename it"."""
+    if not isinstance(by, str) and not may_change(by, search):
+        owner = search.owner.get_username() if search.owner else "nobody"
+        raise Refused(f"“{search.name}” belongs to {owner}: only its owner and staff can {doing}.")
 
 
 def pause(search: Search, by: By) -> None:
