@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from searches.models import Artifact, Candidate, DataSet, Event, Search, Worker
+from searches.models import Artifact, BackgroundJob, Candidate, DataSet, Event, Search, Worker
 
 if TYPE_CHECKING:
     Table = admin.ModelAdmin[Any]
@@ -65,3 +65,9 @@ class ArtifactAdmin(LookOnly):
 @admin.register(DataSet)
 class DataSetAdmin(LookOnly):
     list_display = ["name", "n_train", "n_test", "n_classes", "height", "width", "created"]
+
+
+@admin.register(BackgroundJob)
+class BackgroundJobAdmin(LookOnly):
+    list_display = ["title", "kind", "status", "done", "total", "worker", "attempt", "failures", "created", "ended"]
+    list_filter = ["status", "kind"]

@@ -77,6 +77,27 @@ class EventFrames(Schema):
     """Number of the search's newest event: more is to be fetched while the last of `events` is below it."""
 
 
+class JobProgress(Schema):
+    """A background job: how far it is, how it ended, what it brought."""
+
+    uuid: UUID
+    kind: str
+    title: str
+    status: str
+    reason: str
+    done: int
+    total: int
+    words: str
+    result: dict[str, Any]
+    created: datetime
+    ended: datetime | None
+
+
+@api.get("jobs/{uuid}", response=JobProgress, summary="A background job, such as an import")
+def show_job(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
+    return selectors.job_dict(get_object_or_404(selectors.jobs_visible_to(request.user), uuid=uuid))
+
+
 @api.get("searches", response=SearchLines, summary="Searches, the newest first")
 def list_searches(request: HttpRequest, limit: Limit = PAGE, offset: FromZero = 0) -> dict[str, Any]:
     visible = selectors.visible_to(request.user)

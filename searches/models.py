@@ -11,6 +11,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+from searches.models_jobs import BackgroundJob as BackgroundJob
 from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import Job, Key, Outcome, code_of

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 DEATHS_ALLOWED = 5
@@ -147,22 +148,17 @@ def _start(kept: _Kept) -> None:
             stderr=subprocess.STDOUT,
             env={**os.environ, **plan.environment},
             start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor alone, which ends the rest
-            preexec_fn=_leave_with_parent(os.getpid()),  # noqa: PLW1509  (the supervisor has no threads)
+            preexec_fn=partial(leave_with_parent, os.getpid()),  # noqa: PLW1509  (the supervisor has no threads)
         )
 
 
-def _leave_with_parent(parent: int) -> Callable[[], None] | None:
+def leave_with_parent(parent: int) -> None:
     """What a new process does first: have the kernel kill it when its parent is gone, however that ended."""
     if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def leave_with_parent() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # gone before the line above
-            os._exit(1)
-
-    return leave_with_parent
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # gone before the line above
+        os._exit(1)
 
 
 def _signal_group(kept: _Kept, number: signal.Signals) -> None:

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from huey.contrib.djhuey import HUEY, db_task, on_startup
 
-from searches import memory, services, worker, worker_files
+from searches import memory, services, worker, worker_files, worker_jobs
 from searches.crash_points import reached
 from searches.models import ENGINE_VERSION
 
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 WORKER_BEAT_SECONDS = 2.0
 LEAVE_SECONDS = 8.0
+JOBS_LOOK_SECONDS = 1.0
 
 post = worker.Post(name=os.environ.get("NASH_WORKER") or f"{socket.gethostname()}:{os.getpid()}")
 _idle = threading.Event()
@@ -60,6 +61,7 @@ def start_worker() -> None:
     """Beat, reap, and load torch before the first message; runs once in each worker process."""
     _every(WORKER_BEAT_SECONDS, beat)
     _every(settings.NASH_REAP_SECONDS, reap)
+    _every(JOBS_LOOK_SECONDS, do_background_jobs)
     atexit.register(leave)
     for part in ("runner", "checkpoints", "export"):
         import_module(f"searches.nash.{part}")
@@ -79,6 +81,11 @@ def reap() -> None:
     services.sweep_deleted()
     worker_files.tidy_left_behind()
     enqueue(services.go_on_with_room())
+
+
+def do_background_jobs() -> None:
+    """Beside the training: imports, files of models, and what else somebody waits for."""
+    worker_jobs.look(post.name, post.stop)
 
 
 def leave() -> None:

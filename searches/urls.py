@@ -48,6 +48,8 @@ urlpatterns = [
         "searches/<uuid:uuid>/<kind:kind>-<int:step>-<int:index>/", views.candidate_detail, name="candidate_detail"
     ),
     path("deleted/empty/", views.deleted_empty, name="deleted_empty"),
+    path("jobs/<uuid:uuid>/cancel/", views.job_cancel, name="job_cancel"),
+    path("jobs/<uuid:uuid>/retry/", views.job_retry, name="job_retry"),
     path("workers/", views.worker_list, name="worker_list"),
     path("architectures/<digest:digest>.svg", views.architecture_drawing, name="architecture_svg"),
     path("api/v1/", api.urls),

@@ -1,6 +1,7 @@
 """Questions to the rows: who may see what, and what a page, the live channel and the API show."""
 
 from searches.selectors.access import Asker, deleted_for, kept_long_enough, may_change, visible_to
+from searches.selectors.background import job_dict, jobs_visible_to, may_change_job, newest_job, waiting_jobs
 from searches.selectors.disk import disk_use
 from searches.selectors.estimate import time_left
 from searches.selectors.files import (
@@ -48,11 +49,15 @@ __all__ = [
     "events_after",
     "in_order",
     "is_superseded",
+    "job_dict",
+    "jobs_visible_to",
     "kept_long_enough",
     "may_change",
+    "may_change_job",
     "model_artifact",
     "model_info",
     "newest_events",
+    "newest_job",
     "point_row",
     "progress_fields",
     "progress_frame",
@@ -65,6 +70,7 @@ __all__ = [
     "time_left",
     "visible_to",
     "waiting_candidates",
+    "waiting_jobs",
     "worker_dicts",
     "worker_signs",
     "workers_alive",

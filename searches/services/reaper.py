@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 from searches import selectors
 from searches.models import Candidate, Worker
 from searches.selectors.waiting import LEASE_IS_DEAD
+from searches.services.background import free_jobs_of
 from searches.services.results import died
 
 
@@ -26,6 +27,7 @@ def release_worker(name: str) -> list[int]:
     Returns what is to be sent to the queue.
     """
     ids = _free(Candidate.objects.filter(worker=name), f"its worker {name} has died")
+    free_jobs_of(name)
     Worker.objects.filter(name=name).delete()
     return ids
 

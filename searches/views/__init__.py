@@ -2,6 +2,7 @@
 
 from searches.views.download import search_download
 from searches.views.drawings import architecture_drawing, search_tree
+from searches.views.jobs import job_cancel, job_retry
 from searches.views.launch import search_new
 from searches.views.pages import candidate_detail, search_detail, search_list
 from searches.views.verbs import (
@@ -23,6 +24,8 @@ __all__ = [
     "architecture_drawing",
     "candidate_detail",
     "deleted_empty",
+    "job_cancel",
+    "job_retry",
     "search_compare",
     "search_delete",
     "search_detail",
