@@ -53,6 +53,7 @@ class Result:
 
 def finish(lease: Lease, result: Result) -> list[int]:
     """The training is done. Returns the candidates to be sent to the queue after this. Raises LeaseLost."""
+    reached("finish-begins")
     columns = {
         "status": Candidate.Status.DONE,
         "val_accuracy": result.val_accuracy,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.durability.crew import Crew
 from tests.durability.running import CANDIDATES, LEASE_SECONDS, N_CANDIDATES, SETTINGS, Site
 
 
@@ -26,3 +27,11 @@ def undisturbed(site) -> dict[str, list[Any]]:
     assert len(results["weights"]) == N_CANDIDATES
     site.is_whole()
     return results
+
+
+@pytest.fixture
+def crew(tmp_path) -> Iterator[Crew]:
+    """Workers without `up` on a database of their own."""
+    made = Crew(tmp_path / "data")
+    yield made
+    made.end()

@@ -83,6 +83,9 @@ def test_postgresql_is_restarted_in_the_middle(on_postgres, postgres, undisturbe
 
 
 def test_redis_forgets_everything_in_the_middle(on_redis, redis_server):
+    uuid = on_redis.launch(**WIDE)
+    assert on_redis.finished(uuid) == "finished"
+    nothing_happened = on_redis.results(uuid)
     for _ in range(scaled(3)):
         uuid = on_redis.launch(**WIDE)
         on_redis.wait(lambda uuid=uuid: n_running(on_redis, uuid) >= 2, "children are trained")
@@ -94,6 +97,7 @@ def test_redis_forgets_everything_in_the_middle(on_redis, redis_server):
         )  # fmt: skip
         assert on_redis.finished(uuid) == "finished"
         assert {row[1:4] for row in on_redis.rows(CANDIDATES, uuid)} == {("done", 1, 0)}
+        assert on_redis.results(uuid) == nothing_happened
         on_redis.is_whole()
 
 

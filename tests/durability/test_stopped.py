@@ -5,11 +5,14 @@ import random
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.durability.running import CANDIDATES, N_CANDIDATES, SETTINGS, Site, scaled
+from searches.crash_points import STOP_VARIABLE
+from tests.durability.checker import still_broken
+from tests.durability.running import CANDIDATES, N_CANDIDATES, OVER, SETTINGS, Site, launch, results, scaled
 
 pytestmark = [
     pytest.mark.durability,
@@ -17,6 +20,7 @@ pytestmark = [
 ]
 
 FENCED_OFF = "attempt {}: paused, stopped or taken over"
+FENCED_OFF_AT_THE_END = "paused, stopped or taken over before its end"
 LOG_SECONDS = 20
 
 
@@ -42,6 +46,30 @@ def test_sigstop_longer_than_the_lease_then_sigcont(site, undisturbed):
         site.wait(lambda log=log, said=said: FENCED_OFF.format(1) in log.read_text()[said:], "the log", LOG_SECONDS)
         assert site.results(uuid) == undisturbed
         site.is_whole()
+
+
+def test_a_finished_training_that_comes_too_late_is_fenced_off(crew, undisturbed):
+    uuid = launch(crew.environment, **SETTINGS)
+    late = crew.start(NASH_WORKER="test:cpu-1", **{STOP_VARIABLE: "finish-begins:2"})
+    crew.wait(lambda: is_stopped(late.pid), "the worker has trained a child and stands still before its end")
+    slot = next(row[0] for row in crew.rows(CANDIDATES, uuid) if row[1] == "running")
+    crew.wait_for_dead_leases()
+    crew.start(NASH_WORKER="test:cpu-2")
+    crew.wait(lambda: crew.rows(OVER, uuid), "another worker ends the search")
+    os.kill(late.pid, signal.SIGCONT)
+    crew.wait(lambda: FENCED_OFF_AT_THE_END in crew.story(), "the late result is refused, and the log says so")
+    rows = {row[0]: row for row in crew.rows(CANDIDATES, uuid)}
+    assert {row[1] for row in rows.values()} == {"done"}
+    assert {name: row[2] for name, row in rows.items() if row[2] != 1} == {slot: 2}
+    assert results(crew.rows, uuid) == undisturbed
+    assert still_broken(crew.rows, crew.folder) == {}, crew.story()
+    assert late.poll() is None, "the worker itself lives on"
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether SIGSTOP has halted a process."""
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state == "T"
 
 
 def row_of(site: Site, uuid: str, slot: str) -> Any:
