@@ -93,6 +93,7 @@ class Search(models.Model):
     deleted = models.DateTimeField(null=True, blank=True, help_text="hidden since; its files are swept a day later")
     note = models.TextField(blank=True, help_text="what its owner writes about it, in Markdown")
     tags = models.ManyToManyField(Tag, blank=True, related_name="searches")
+    operators = models.JSONField(null=True, blank=True, help_text="sums of its decided steps by kind of morphism")
     disk_bytes = models.PositiveBigIntegerField(default=0, help_text="of its folder, when that was last looked at")
     created = models.DateTimeField(auto_now_add=True, db_index=True)
     started = models.DateTimeField(null=True, blank=True)
@@ -158,6 +159,7 @@ class Candidate(models.Model):
     val_accuracy = models.FloatField(null=True, blank=True)
     test_accuracy = models.FloatField(null=True, blank=True, help_text="of a float32 pass")
     correct = models.BinaryField(null=True, blank=True, help_text="right or wrong per validation image, packed bits")
+    gap = models.JSONField(null=True, blank=True, help_text="to the winner of its step, on the same images")
     seal = models.JSONField(null=True, blank=True, help_text="Eq. (1): largest |delta logit| against the parent")
     is_winner = models.BooleanField(default=False, help_text="model_best of its step")
     seconds = models.FloatField(null=True, blank=True, help_text="wall time of the training, resumed parts summed")
@@ -226,6 +228,7 @@ class Point(models.Model):
     loss = models.FloatField(null=True, blank=True, help_text="mean since the point before; none at epoch 0")
     lr = models.FloatField()
     val_accuracy = models.FloatField(null=True, blank=True)
+    seconds = models.FloatField(null=True, blank=True, help_text="of training so far")
 
     class Meta:
         ordering = ["optimiser_step"]

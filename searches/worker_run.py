@@ -103,7 +103,8 @@ class Run:
                 services.record_resumed(self._lease, [], epoch=0.0, checkpoint="")
             return None
         name, state = found
-        points = [_row(CurvePoint(*values)) for values in state["points"]]
+        pace = state["seconds"] / state["epoch"] if state["epoch"] else 0.0
+        points = [_row(CurvePoint(*values), pace * values[1]) for values in state["points"]]
         services.record_resumed(self._lease, points, epoch=float(state["epoch"]), checkpoint=name)
         self._pace.seconds_before = state["seconds"]
         return state
@@ -113,8 +114,8 @@ class Run:
         self._long_call()
 
     def _on_point(self, point: curves.Point) -> None:
-        self._points.append(_row(point))
         self._pace.reached(point)
+        self._points.append(_row(point, self._pace.seconds))
 
     def _on_epoch(self, training: Training) -> None:
         """File first, then rows."""
@@ -183,11 +184,12 @@ class _Pace:
         self._last = (point.optimiser_step, now)
 
 
-def _row(point: curves.Point) -> Point:
+def _row(point: curves.Point, seconds: float | None) -> Point:
     return Point(
         optimiser_step=point.optimiser_step,
         epoch=point.epoch,
         loss=point.loss,
         lr=point.lr,
         val_accuracy=point.val_accuracy,
+        seconds=seconds,
     )

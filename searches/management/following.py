@@ -57,7 +57,7 @@ def follow(search: Search, progress: Progress, *, told_to_end: Callable[[], bool
         while events := selectors.events_after(search, seq):
             seq = events[-1].seq
             for event in events:
-                if event.kind not in QUIET_KINDS or event.level != "info":
+                if event.words and (event.kind not in QUIET_KINDS or event.level != "info"):
                     progress.say(f"  {event.words}")
         if has_ended or told_to_end():
             return

@@ -13,7 +13,14 @@ from searches.selectors.files import (
 )
 from searches.selectors.log import event_frame, events_after, newest_events
 from searches.selectors.models import best_so_far, model_info
-from searches.selectors.progress import is_superseded, progress_fields, progress_frame, seconds_spent
+from searches.selectors.operators import operator_table, operators_of
+from searches.selectors.progress import (
+    is_superseded,
+    n_validation_images,
+    progress_fields,
+    progress_frame,
+    seconds_spent,
+)
 from searches.selectors.snapshot import (
     candidate_dict,
     candidate_dicts,
@@ -56,8 +63,11 @@ __all__ = [
     "may_change_job",
     "model_artifact",
     "model_info",
+    "n_validation_images",
     "newest_events",
     "newest_job",
+    "operator_table",
+    "operators_of",
     "point_row",
     "progress_fields",
     "progress_frame",

@@ -14,6 +14,7 @@ from searches.nash.morphisms import morphism_from_dict
 from searches.selectors.disk import disk_use
 from searches.selectors.files import model_artifact
 from searches.selectors.log import log_line, newest_events
+from searches.selectors.operators import operator_table
 from searches.selectors.progress import n_validation_images, progress_fields, seconds_spent
 from searches.selectors.workers import worker_dicts
 
@@ -39,6 +40,7 @@ def snapshot(search: Search) -> dict[str, Any]:
         "preset": search.preset,
         "dataset": _dataset_fields(search),
         **result_fields(search, candidates),
+        "operators": operator_table([search.operators]),
         "workers": worker_dicts(),
         "candidates": [candidate_dict(c) for c in candidates],
         "points": _points(search),
@@ -147,6 +149,7 @@ def candidate_state(candidate: Candidate) -> dict[str, Any]:
         "epoch": round(candidate.epoch, 4),
         "val_accuracy": candidate.val_accuracy,
         "test_accuracy": candidate.test_accuracy,
+        "gap": candidate.gap,
         "seal": candidate.seal,
         "winner": candidate.is_winner,
         "seconds": candidate.seconds,
@@ -157,10 +160,11 @@ def candidate_state(candidate: Candidate) -> dict[str, Any]:
 
 
 def point_row(point: Point) -> list[float | int | None]:
-    """[optimiser_step, epoch, loss, lr, validation accuracy], rounded to what a curve can show."""
+    """[optimiser_step, epoch, loss, lr, validation accuracy, seconds], rounded to what a curve can show."""
     loss = None if point.loss is None else round(point.loss, 5)
     accuracy = None if point.val_accuracy is None else round(point.val_accuracy, 6)
-    return [point.optimiser_step, round(point.epoch, 4), loss, float(f"{point.lr:.6g}"), accuracy]
+    seconds = None if point.seconds is None else round(point.seconds, 2)
+    return [point.optimiser_step, round(point.epoch, 4), loss, float(f"{point.lr:.6g}"), accuracy, seconds]
 
 
 def _points(search: Search) -> dict[str, list[list[float | int | None]]]:

@@ -216,7 +216,7 @@ def _upsert(lease: Lease, points: Sequence[Point]) -> None:
         points,
         update_conflicts=True,
         unique_fields=["candidate", "optimiser_step"],
-        update_fields=["epoch", "loss", "lr", "val_accuracy"],
+        update_fields=["epoch", "loss", "lr", "val_accuracy", "seconds"],
     )
 
 

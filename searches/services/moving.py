@@ -14,6 +14,7 @@ from searches.services import sentences
 from searches.services.control import let_go, pending_ids
 from searches.services.events import append, candidate_of
 from searches.services.following import Next
+from searches.services.gaps import ROOM, measure_gaps, say_rest, sum_operators
 from searches.services.launch import create_candidates
 
 
@@ -61,19 +62,20 @@ def _cut_short(search: Search, config: SearchConfig, why: str) -> None:
 
 
 def _say_decided(search: Search, step: int) -> None:
+    gaps = measure_gaps(search, step)  # of a step that is cut short; else the last training to end saw to it
+    done = search.candidates.filter(kind=Candidate.Kind.NEIGHBOUR, step=step, status=Candidate.Status.DONE)
     ranked = sorted(
-        search.candidates.filter(kind=Candidate.Kind.NEIGHBOUR, step=step, status=Candidate.Status.DONE),
-        key=lambda c: (c.is_winner, c.val_accuracy or 0.0),
-        reverse=True,
+        done.defer("architecture", "correct"), key=lambda c: (c.is_winner, c.val_accuracy or 0.0), reverse=True
     )
     append(
         search,
         "step_decided",
         sentences.decided(step, ranked[0], ranked[1] if len(ranked) > 1 else None),
         level=Event.Level.DECISION,
-        search_part={"best": ranked[0].pk},
-        candidates=[{"id": ranked[0].pk, "winner": True}],
+        search_part={"best": ranked[0].pk, **sum_operators(search)},
+        candidates=[{"id": ranked[0].pk, "winner": True}, *gaps[:ROOM]],
     )
+    say_rest(search, gaps)
 
 
 def _open(search: Search, jobs: Sequence[Job]) -> list[int]:

@@ -6,6 +6,7 @@ from searches import selectors
 from searches.models import Candidate, Worker
 from searches.selectors.waiting import LEASE_IS_DEAD
 from searches.services.background import free_jobs_of
+from searches.services.gaps import measure_older
 from searches.services.results import died
 
 
@@ -15,6 +16,7 @@ def reap(*, queue_is_empty: bool) -> list[int]:
     What is returned is to be sent to the queue. Many workers may do this at once: each row changes hands once,
     and a message too many finds nothing to claim.
     """
+    measure_older()
     ids = _free(Candidate.objects.filter(LEASE_IS_DEAD), "its worker has not been heard of")
     if queue_is_empty:
         ids += selectors.waiting_candidates().values_list("pk", flat=True)

@@ -21,6 +21,7 @@ from searches.selectors.snapshot import candidate_state, result_fields
 from searches.services import sentences
 from searches.services.events import append, candidate_of, lock_search
 from searches.services.following import after
+from searches.services.gaps import ROOM, measure_gaps, say_rest
 from searches.services.history import rows_ended
 from searches.services.leases import MAX_FAILURES, Lease, LeaseLost, failures_after_death, give_back, mine
 from searches.services.moving import crown, move_on
@@ -151,6 +152,10 @@ def end(
 
 def _say_ended(search: Search, candidate: Candidate) -> None:
     done = candidate.status == Candidate.Status.DONE
+    is_neighbour = candidate.kind == Candidate.Kind.NEIGHBOUR
+    gaps = measure_gaps(search, candidate.step) if done and is_neighbour else []
+    candidate.gap = next((part["gap"] for part in gaps if part["id"] == candidate.pk), candidate.gap)
+    others = [part for part in gaps if part["id"] != candidate.pk]
     is_first_best = candidate.kind == Candidate.Kind.PRETRAIN and candidate.is_winner
     search_part = {**progress_fields(search), **({"best": candidate.pk} if is_first_best else {})}
     if done and candidate.kind == Candidate.Kind.FINAL:
@@ -161,8 +166,9 @@ def _say_ended(search: Search, candidate: Candidate) -> None:
         sentences.ended(candidate, looks=_looks(search)),
         level=Event.Level.INFO if done else Event.Level.WARNING,
         search_part=search_part,
-        candidates=[candidate_state(candidate)],
+        candidates=[candidate_state(candidate), *others[:ROOM]],
     )
+    say_rest(search, others)
 
 
 def _looks(search: Search) -> int:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from searches.models import Candidate
 from searches.nash.hillclimb import COMPARISON_KINDS
 
+NOISE = 0.05
+"""p of McNemar's test from which on a lead is within noise."""
 MINUTE, HOUR = 60, 3600
 MANTISSAS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 ENDS = {
@@ -83,7 +85,15 @@ def decided(step: int, winner: Candidate, runner_up: Candidate | None) -> str:
         if runner_up is not None and runner_up.val_accuracy is not None:
             lead = 100 * (winner.val_accuracy - runner_up.val_accuracy)
             words += f", {lead:.2f} points before {runner_up.code}" if lead else f", level with {runner_up.code}"
+            words += _doubt(runner_up)
     return words
+
+
+def _doubt(runner_up: Candidate) -> str:
+    """", within noise" where both networks' answers to the same images leave open which is better."""
+    if runner_up.gap is None:
+        return ""
+    return ", within noise" if runner_up.gap["p"] >= NOISE else ", clear"
 
 
 def budget(hours_limit: float | None, accuracy_goal: float | None) -> str:

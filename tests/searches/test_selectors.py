@@ -105,9 +105,9 @@ def test_a_snapshot_has_every_setting_and_what_comparisons_cost():
 def test_points_are_rows_by_candidate_rounded_for_the_eye():
     search = make_search()
     lease = leased(pending(search)[0])
-    point = Point(optimiser_step=3, epoch=0.123456, loss=1.23456789, lr=0.0499999999, val_accuracy=None)
+    point = Point(optimiser_step=3, epoch=0.123456, loss=1.23456789, lr=0.0499999999, seconds=2.3456)
     services.record_epoch(lease, [point], epoch=1.0, seconds=1.0, checkpoint="c")
-    assert selectors.snapshot(search)["points"] == {str(lease.candidate_id): [[3, 0.1235, 1.23457, 0.05, None]]}
+    assert selectors.snapshot(search)["points"] == {str(lease.candidate_id): [[3, 0.1235, 1.23457, 0.05, None, 2.35]]}
 
 
 @pytest.mark.django_db

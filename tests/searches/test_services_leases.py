@@ -155,7 +155,8 @@ def test_an_epoch_stores_points_progress_and_event_together(candidate):
     assert (candidate.epoch, candidate.seconds, candidate.checkpoint) == (1.0, 2.5, "x/checkpoint-1-1.pt")
     event = candidate.search.events.last()
     assert event.kind == "epoch"
-    assert event.payload["points"] == {str(candidate.pk): [[5, 0.5, 0.2, 0.05, None], [10, 1.0, 0.1, 0.05, None]]}
+    rows = [[5, 0.5, 0.2, 0.05, None, None], [10, 1.0, 0.1, 0.05, None, None]]
+    assert event.payload["points"] == {str(candidate.pk): rows}
     assert event.payload["candidates"][0]["epoch"] == 1.0
 
 
