@@ -104,11 +104,12 @@ def create_candidates(search: Search, jobs: list[Job]) -> list[Candidate]:
     for job in jobs:
         if job.key not in rows:
             parent = rows[job.parent] if job.parent else None
-            made.append(Candidate.objects.create(search=search, parent=parent, **_columns(job)))
+            made.append(Candidate.objects.create(search=search, parent=parent, **columns_of(job)))
     return made
 
 
-def _columns(job: Job) -> dict[str, Any]:
+def columns_of(job: Job) -> dict[str, Any]:
+    """The columns that a training is planned with."""
     architecture = job.architecture
     return {
         "kind": job.kind,
