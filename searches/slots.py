@@ -23,6 +23,8 @@ Taken = TypeVar("Taken")
 POLL_SECONDS = 0.05
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 THREADS_OF_THIS_PROCESS = Path("/proc/self/task")
+WORTH_TWO_THREADS_MACS = 100_000_000
+"""Multiply-accumulates of one batch's forward pass below which a training has one thread."""
 
 
 @cache
@@ -41,6 +43,15 @@ def _quota_cores() -> int | None:
     except (OSError, ValueError):
         return None
     return None if quota == "max" else max(1, int(quota) // int(period))
+
+
+def takes_all_cores(kind: str, batch_macs: float) -> bool:
+    """Neighbours train side by side, one thread each; pretraining and the final training have all cores.
+
+    A network whose batch is little work has one thread too: a second gains nothing there, and waits for its
+    turn at every layer as soon as anything else runs on the machine (digits: 6 s alone, minutes beside others).
+    """
+    return kind != "neighbour" and batch_macs >= WORTH_TWO_THREADS_MACS
 
 
 @dataclass(frozen=True)

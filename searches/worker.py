@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GIVE_UP_LOOK_SECONDS = 1.0
-WORTH_TWO_THREADS_MACS = 100_000_000
-"""Multiply-accumulates of one batch's forward pass below which a training has one thread."""
 
 GONE = (LeaseLost, Search.DoesNotExist, Candidate.DoesNotExist)
 """The training is no longer this worker's; or its search was deleted and removed meanwhile."""
@@ -149,15 +147,9 @@ def _cores(candidate: Candidate, device: str, post: Post, is_due: Callable[[], b
 
 
 def threads_of(candidate: Candidate) -> int:
-    """Neighbours train side by side, one thread each; pretraining and the final training have all cores.
-
-    A network whose batch is little work has one thread too: a second gains nothing there, and waits for its
-    turn at every layer as soon as anything else runs on the machine (digits: 6 s alone, minutes beside others).
-    """
+    """All cores of this host, or one."""
     batch_macs = candidate.n_macs * candidate.search.search_config.batch_size
-    if candidate.kind == Candidate.Kind.NEIGHBOUR or batch_macs < WORTH_TWO_THREADS_MACS:
-        return 1
-    return len(slots.usable_cores())
+    return len(slots.usable_cores()) if slots.takes_all_cores(candidate.kind, batch_macs) else 1
 
 
 class _GivesUp:

@@ -78,7 +78,7 @@ def progress_line(search: Search) -> str:
         parts.append("waiting for a worker" if not selectors.workers_alive().exists() else "about to train")
     if accuracies:
         parts.append(f"best {100 * max(accuracies):.2f} %")
-    left = selectors.progress_fields(search)["seconds_left"]
+    left = selectors.progress_fields(search, simulate_seconds=0.1)["seconds_left"]
     if left is not None:
         parts.append(f"{duration(left)} left")
     return " · ".join(parts)

@@ -80,7 +80,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 @cache
-def _cpu_bfloat16() -> str | None:
+def cpu_bfloat16() -> str | None:
     """How this CPU computes bfloat16 fast, or None where it does not."""
     try:
         flags = set(re.findall(r"\w+", CPU_INFO.read_text()))
@@ -95,7 +95,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and _cpu_bfloat16() is not None
+    return device.type == "cpu" and cpu_bfloat16() is not None
 
 
 def training_dtype(device: torch.device, precision: str) -> torch.dtype:
@@ -123,7 +123,7 @@ def numeric_path(device: torch.device | str, precision: str) -> str:
         return f"cuda-{dtype}-sm{major}{minor}"
     kind = torch.backends.cpu.get_cpu_capability().lower()
     if dtype == "bfloat16":
-        kind = _cpu_bfloat16() or kind
+        kind = cpu_bfloat16() or kind
     return f"cpu-{dtype}-{kind}-{torch.get_num_threads()}"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from searches.nash.architecture import Architecture
 from searches.nash.config import COMPARISONS, SearchConfig
-from searches.nash.draws import draw
+from searches.nash.draws import Draw, draw
 from searches.nash.morphisms import Morphism, morphism_from_dict
 from searches.nash.references import wide_resnet
 from searches.nash.streams import derive
@@ -206,7 +206,12 @@ def _neighbour(config: SearchConfig, best: Job, key: Key) -> Job:
     kind, step, j = key
     if j == config.n_neigh and config.n_neigh > 1:
         return Job(kind, step, j, best.key, (), best.architecture, config.epoch_neigh)
-    rng = random.Random(derive(config.seed, "morphism", step, j))
-    drawn = draw(best.architecture, config.n_NM, rng, config.bounds)
+    drawn = draw_child(config, best.architecture, step, j)
     child = best.architecture.morphed(drawn.morphisms)
     return Job(kind, step, j, best.key, drawn.morphisms, child, config.epoch_neigh, drawn.notes)
+
+
+def draw_child(config: SearchConfig, parent: Architecture, step: int, j: int) -> Draw:
+    """The morphisms of child j of a step, from its own stream. Source: Algorithm 1 line 9."""
+    rng = random.Random(derive(config.seed, "morphism", step, j))
+    return draw(parent, config.n_NM, rng, config.bounds)

@@ -1,127 +1,203 @@
-"""How long a search will still take: seconds measured so far, scaled by multiply-accumulates and images.
+"""How long a search takes from here to its end: simulated climbs, timed by the pace that was measured.
 
-A pure function of what is known; an estimate, nothing depends on it.
+Pure functions of what is known; an estimate, nothing depends on it.
 """
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import fmean
 
 from searches import comparisons
 from searches.nash.architecture import Shape
 from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import COMPARISON_KINDS, WIDE_RESNETS
 from searches.nash.references import wide_resnet
+from searches.selectors.belief import Vector
+from searches.selectors.growth import EVEN, Climb, Clock, Leaning, Path, climbs, first_size, growth_settings
+from searches.selectors.pace import EVALUATED, Machine, Pace, Timed, pace_of
+from searches.slots import takes_all_cores
 
-GROWTH_LIMITS = (1.0, 2.0)
 OWN_PACE_EPOCHS = 0.25
-"""From so many epochs on a training is judged by its own pace, no longer by its multiply-accumulates."""
+"""From so many epochs on a training is judged by its own pace, no longer by that of others."""
 
 
 @dataclass(frozen=True)
 class Work:
     """One training as the estimate sees it.
 
-    `epoch`: epochs trained so far, `seconds`: wall time they took, `threads`: None before its first claim.
+    `epoch`: epochs trained so far, `seconds`: wall time they took; `around`: wall time it took beside them, where
+    it has ended; `threads`: None before its first claim.
     """
 
     kind: str
     step: int
-    n_macs: int
+    n_macs: float
     epochs: int
-    epoch: float
-    seconds: float
-    is_open: bool
+    epoch: float = 0.0
+    seconds: float = 0.0
+    is_open: bool = True
     threads: int | None = None
+    index: int = 0
+    is_winner: bool = False
+    val_accuracy: float | None = None
+    around: float | None = None
 
     @property
-    def takes_all_cores(self) -> bool:
-        """Neighbours train side by side, one thread each; the other trainings stand alone."""
-        return self.kind != "neighbour"
+    def sees_all(self) -> bool:
+        """What comes after the steps is trained on the validation set, too."""
+        return self.kind not in ("pretrain", "neighbour")
 
-    def cost(self, epochs: float, n_train: int, n_validation: int) -> float:
-        """Multiply-accumulates (forward) of so many epochs; what comes after the steps sees all images."""
-        return self.n_macs * epochs * (n_train + (n_validation if self.kind not in ("pretrain", "neighbour") else 0))
+
+@dataclass(frozen=True)
+class Site:
+    """What the search is trained on: `n_train` images in a step, `n_validation` more after it, and by whom."""
+
+    n_train: int
+    n_validation: int
+    n_workers: int
+    machine: Machine
+    hours_left: float | None = None
+    """Of its budget; None without one."""
+
+    def batches(self, work: Work, batch_size: int) -> float:
+        """Batches of an epoch; those that are only looked at count as EVALUATED."""
+        if work.sees_all:
+            return max(1.0, (self.n_train + self.n_validation) / batch_size)
+        return max(1.0, (self.n_train + EVALUATED * self.n_validation) / batch_size)
+
+    def all_cores(self, work: Work, config: SearchConfig) -> bool:
+        """Whether a training has, or will have, every core for itself."""
+        if work.threads is not None:
+            return work.threads > 1
+        return self.machine.n_cores > 1 and takes_all_cores(work.kind, work.n_macs * config.batch_size)
 
 
 def time_left(
-    config: SearchConfig, works: Sequence[Work], *, n_train: int, n_validation: int, n_workers: int
+    config: SearchConfig, works: Sequence[Work], site: Site, *, simulate_seconds: float = 0.05
 ) -> float | None:
-    """Seconds until the search ends with `n_workers` workers side by side; None before anything was measured.
-
-    `n_train` images are trained on in a step, `n_validation` more in the final training and in comparisons. Steps
-    to come are taken to be as much larger than the newest step as that one is larger than the one before.
-    """
-    n_workers = max(1, n_workers)
-    n_alone = n_workers if _one_thread_each(works) else 1
-    seconds_per_mac = _speeds(works, n_train, n_validation, n_workers // n_alone)
-    if seconds_per_mac is None:
+    """Seconds until the search ends; None before anything of it was measured."""
+    pace = pace_of(site.machine, timed(config, works, site), [w.around for w in works if w.around is not None])
+    if not pace.n_timed:
         return None
+    ways = ways_on(config, works, Clock(simulate_seconds))
+    return fmean(seconds_on(config, works, site, pace, climb) for climb in ways)
 
-    def seconds(work: Work, epochs: float) -> float:
+
+def cases(
+    config: SearchConfig, site: Site, pace: Pace, ways: Sequence[Climb], *, n: int = 120
+) -> list[float]:
+    """Seconds of a search that has not begun in `n` cases of what is not known, from the shortest to the longest."""
+    rng = random.Random(0)
+    drawn = [(ways[i % len(ways)], pace.draw(rng)) for i in range(n)]
+    return sorted(seconds_on(config, (), site, pace, climb, case) for climb, case in drawn)
+
+
+def timed(config: SearchConfig, works: Iterable[Work], site: Site) -> list[Timed]:
+    """What is to be learnt from a search's own trainings; little from one that has just begun."""
+    return [
+        Timed(
+            work.n_macs * config.batch_size,
+            work.seconds / work.epoch / site.batches(work, config.batch_size),
+            site.all_cores(work, config),
+            noise=0.15 + 0.1 / max(work.epoch, 0.1),
+        )
+        for work in works
+        if work.epoch > 0 and work.seconds > 0
+    ]
+
+
+def ways_on(config: SearchConfig, works: Sequence[Work], clock: Clock, leaning: Leaning = EVEN) -> list[Climb]:
+    """Climbs from where the search is. The leader of an open step wins the likelier the more of it has ended."""
+    path = _path(works)
+    step = sorted((w for w in works if _in_step(w, len(path) + 1)), key=lambda w: w.index)
+    return climbs(config, path, candidates=_chances(step), leaning=leaning, clock=clock)
+
+
+def _path(works: Sequence[Work]) -> Path:
+    winners = {w.step: w.index for w in works if w.kind == "neighbour" and w.is_winner}
+    path: list[int] = []
+    while (step := len(path) + 1) in winners:
+        path.append(winners[step])
+    return tuple(path)
+
+
+def _chances(step: Sequence[Work]) -> list[float]:
+    done = [w.val_accuracy for w in step if not w.is_open and w.val_accuracy is not None]
+    best = max(done, default=None)
+    return [
+        1.0 if w.is_open else float(len(done)) if best is not None and w.val_accuracy == best else 0.0 for w in step
+    ]
+
+
+def seconds_on(
+    config: SearchConfig, works: Sequence[Work], site: Site, pace: Pace, climb: Climb, drawn: Vector | None = None
+) -> float:
+    """Seconds to the end along one climb: what is open, steps to come, final training, comparisons.
+
+    Hours that run out end the steps: the best network by then gets the final training.
+    """
+
+    def seconds(work: Work) -> float:
         if work.epoch >= OWN_PACE_EPOCHS:
-            return work.seconds / work.epoch * epochs
-        return work.cost(epochs, n_train, n_validation) * seconds_per_mac[work.takes_all_cores]
+            return work.seconds / work.epoch * (work.epochs - work.epoch)
+        one = pace.batch_seconds(work.n_macs * config.batch_size, site.all_cores(work, config), drawn)
+        around = 0.0 if work.epoch else pace.around
+        return around + (work.epochs - work.epoch) * site.batches(work, config.batch_size) * one
 
-    open_now = [(w, w.epochs - w.epoch) for w in works if w.is_open]
-    stages = [[pair for pair in open_now if pair[0].takes_all_cores == alone] for alone in (True, False)]
-    stages += [[(w, float(w.epochs)) for w in stage] for stage in _stages_to_come(config, works)]
-    return sum(
-        makespan((seconds(w, epochs) for w, epochs in stage), n_alone if stage[0][0].takes_all_cores else n_workers)
-        for stage in stages
-        if stage
-    )
+    def together(stage: Sequence[Work]) -> float:
+        """Those that take every core one after another, the others side by side."""
+        alone = [seconds(w) for w in stage if site.all_cores(w, config)]
+        return sum(alone) + makespan((seconds(w) for w in stage if not site.all_cores(w, config)), site.n_workers)
 
-
-def _one_thread_each(works: Sequence[Work]) -> bool:
-    """Whether what may take all cores has one thread as well: on a GPU, or where there is little work in a batch."""
-    return any(w.threads == 1 for w in works if w.takes_all_cores)
+    open_now = [w for w in works if w.is_open]
+    steps = [[w for w in open_now if not w.sees_all], *_steps_to_come(config, works, climb)]
+    final_macs = climb.winner.n_macs
+    total = 0.0
+    limit = None if site.hours_left is None else max(0.0, 3600 * site.hours_left)
+    for stage in steps:
+        total += together(stage) if stage else 0.0
+        if limit is not None and total > limit:
+            total, final_macs = limit, max((w.n_macs for w in stage), default=final_macs)
+            break
+    after = [w for w in open_now if w.sees_all] or _after_the_steps(config, works, final_macs)
+    finals, compared = [[w for w in after if (w.kind == "final") is is_final] for is_final in (True, False)]
+    return total + sum(together(stage) for stage in (finals, compared) if stage)
 
 
 def makespan(seconds: Iterable[float], n_workers: int) -> float:
     """Time for these jobs on so many workers, the longest job first."""
-    loads = [0.0] * n_workers
+    loads = [0.0] * max(1, n_workers)
     for s in sorted(seconds, reverse=True):
         loads[loads.index(min(loads))] += s
     return max(loads)
 
 
-def _speeds(works: Sequence[Work], n_train: int, n_validation: int, gain: int) -> dict[bool, float] | None:
-    """Measured seconds per multiply-accumulate, with all cores (True) and with one thread (False).
-
-    Where only one of the two was measured, all cores are taken to be `gain` times as fast.
-    """
-    measured: dict[bool, float] = {}
-    for all_cores in (True, False):
-        known = [w for w in works if w.takes_all_cores == all_cores and w.epoch > 0 and w.seconds > 0]
-        cost = sum(w.cost(w.epoch, n_train, n_validation) for w in known)
-        if cost > 0:
-            measured[all_cores] = sum(w.seconds for w in known) / cost
-    if not measured:
-        return None
-    return {
-        True: measured.get(True, measured.get(False, 0.0) / gain),
-        False: measured.get(False, measured.get(True, 0.0) * gain),
-    }
-
-
-def _stages_to_come(config: SearchConfig, works: Sequence[Work]) -> list[list[Work]]:
-    """The trainings that have no row yet, stage by stage: whole steps, then the final training."""
-    macs = {step: _mean([w.n_macs for w in works if _in_step(w, step)]) for step in range(config.n_steps + 1)}
-    newest = max((step for step, mean in macs.items() if mean), default=0)
-    size = macs[newest] or 0.0
-    growth = min(max(size / (macs[newest - 1] or size), GROWTH_LIMITS[0]), GROWTH_LIMITS[1]) if newest else 1.0
+def _steps_to_come(config: SearchConfig, works: Sequence[Work], climb: Climb) -> list[list[Work]]:
+    """Trainings that have no row yet: pretraining of a search that has not begun, then whole steps."""
     stages = []
-    for step in range(newest + 1, config.n_steps + 1):
-        size = min(size * growth, config.max_macs)
-        stages.append([_unplanned("neighbour", step, size, config.epoch_neigh)] * config.n_neigh)
-    if any(w.kind == "final" for w in works):
-        size = next(w.n_macs for w in works if w.kind == "final")
-    else:
-        stages.append([_unplanned("final", config.n_steps, size, config.epoch_final)])
+    if not any(w.kind == "pretrain" for w in works):
+        stages.append([Work("pretrain", 0, first_size(growth_settings(config)).n_macs, config.epoch_pretrain)])
+    if any(w.sees_all for w in works):
+        return stages
+    first = config.n_steps - len(climb.steps) + 1
+    for step, sizes in enumerate(climb.steps, first):
+        drawn = [Work("neighbour", step, size.n_macs, config.epoch_neigh) for size in sizes]
+        like_them = Work("neighbour", step, fmean(s.n_macs for s in sizes), config.epoch_neigh)
+        stages.append(drawn + [like_them] * (config.n_neigh - len(drawn)))
+    return stages
+
+
+def _after_the_steps(config: SearchConfig, works: Sequence[Work], final_macs: float) -> list[Work]:
+    planned = []
+    finals = [w.n_macs for w in works if w.kind == "final"]
+    if not finals:
+        planned.append(Work("final", config.n_steps, final_macs, config.epoch_final))
     if not any(w.kind in COMPARISON_KINDS for w in works):
-        stages.append([_unplanned("scratch", 0, macs, epochs) for macs, epochs in _comparisons(config, works, size)])
-    return [stage for stage in stages if stage]
+        size = finals[0] if finals else final_macs
+        planned += [Work("scratch", 0, macs, epochs) for macs, epochs in _comparisons(config, works, size)]
+    return planned
 
 
 def _comparisons(config: SearchConfig, works: Sequence[Work], final_macs: float) -> list[tuple[float, int]]:
@@ -130,7 +206,7 @@ def _comparisons(config: SearchConfig, works: Sequence[Work], final_macs: float)
     A snapshot is taken to be as large as the mean of its step, one of a step to come as the final network.
     """
     steps = [_mean([w.n_macs for w in works if _in_step(w, i)]) or final_macs for i in range(1, config.n_steps)]
-    model_0 = next((float(w.n_macs) for w in works if w.kind == "pretrain"), final_macs)
+    model_0 = first_size(growth_settings(config)).n_macs
     sizes = {
         "snapshots": steps,
         "scratch": [final_macs],
@@ -152,12 +228,8 @@ def reference_macs(depth: int, width: int, input_shape: Shape, n_classes: int) -
 
 
 def _in_step(work: Work, step: int) -> bool:
-    return work.step == step and work.kind == ("neighbour" if step else "pretrain")
+    return work.step == step and work.kind == "neighbour"
 
 
-def _unplanned(kind: str, step: int, n_macs: float, epochs: int) -> Work:
-    return Work(kind, step, round(n_macs), epochs, epoch=0.0, seconds=0.0, is_open=True)
-
-
-def _mean(values: Sequence[int]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None

@@ -9,7 +9,8 @@ from searches.models import Candidate, Event, Search
 from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import ENDED
 from searches.selectors.disk import disk_use
-from searches.selectors.estimate import Work, time_left
+from searches.selectors.estimate import Site, Work, time_left
+from searches.selectors.machine import machine_of
 from searches.selectors.workers import workers_alive
 
 UNDER_WAY = (Search.Status.WAITING, Search.Status.RUNNING)
@@ -23,31 +24,65 @@ GOES_ON = {
     "search_undeleted": ("search_deleted",),
 }
 """Kinds of events that end a time in which nothing was trained, and the kinds that such a time begins with."""
+COLUMNS = (
+    "kind", "step", "index", "n_macs", "epochs", "epoch", "seconds", "status", "threads", "is_winner", "val_accuracy",
+    "started", "ended",
+)  # fmt: skip
+"""Of a candidate: what the estimate is made from."""
+SIMULATE_SECONDS = 0.1
 STANDS_STILL = tuple(dict.fromkeys(kind for kinds in GOES_ON.values() for kind in kinds))
 
 
-def progress_fields(search: Search) -> dict[str, Any]:
-    """epochs_done, seconds_spent and seconds_left (None where nothing is left or nothing was measured yet)."""
-    columns = ("kind", "step", "n_macs", "epochs", "epoch", "seconds", "status", "threads")
-    n_steps = int(search.config["n_steps"])
-    works = [
-        Work(kind, step, n_macs, epochs, epoch, seconds or 0.0, status not in ENDED, threads)
-        for kind, step, n_macs, epochs, epoch, seconds, status, threads in search.candidates.values_list(*columns)
-        if not is_superseded(kind, step, n_steps)
-    ]
-    left = _seconds_left(search, works) if search.status in UNDER_WAY else None
-    return {
+def progress_fields(search: Search, *, simulate_seconds: float | None = None) -> dict[str, Any]:
+    """epochs_done, seconds_spent and seconds_left (None where nothing is left or nothing was measured yet).
+
+    seconds_left of a search that is under way takes simulations, for so many seconds at most; without any, as in a
+    transaction, it is left out: frames without a number bring it.
+    """
+    works = [work for work in map(_work, search.candidates.values(*COLUMNS)) if _counts(work, search)]
+    fields: dict[str, Any] = {
         "epochs_done": round(sum(w.epoch if w.is_open else w.epochs for w in works), 3),
-        "seconds_spent": round(seconds_spent(search), 1),
-        "seconds_left": None if left is None else round(left, 1),
+        "seconds_spent": round(spent := seconds_spent(search), 1),
     }
-
-
-def _seconds_left(search: Search, works: list[Work]) -> float | None:
+    if search.status not in UNDER_WAY:
+        return {**fields, "seconds_left": None}
+    if simulate_seconds is None:
+        return fields
     config = search.search_config
+    left = time_left(config, works, _site(search, config, spent), simulate_seconds=simulate_seconds)
+    return {**fields, "seconds_left": None if left is None else round(left, 1)}
+
+
+def _counts(work: Work, search: Search) -> bool:
+    return not is_superseded(work.kind, work.step, int(search.config["n_steps"]))
+
+
+def _work(row: dict[str, Any]) -> Work:
+    row = dict(row)
+    status, started, ended = row.pop("status"), row.pop("started"), row.pop("ended")
+    seconds = row.pop("seconds") or 0.0
+    timed = status == Candidate.Status.DONE and started and ended
+    around = max(0.0, (ended - started).total_seconds() - seconds) if timed else None
+    return Work(**row, seconds=seconds, is_open=status not in ENDED, around=around)
+
+
+def _site(search: Search, config: SearchConfig, spent: float) -> Site:
     n_validation = n_validation_images(config, search.dataset.n_train)
-    n_train = search.dataset.n_train - n_validation
-    return time_left(config, works, n_train=n_train, n_validation=n_validation, n_workers=workers_alive().count())
+    n_workers, device = crew()
+    return Site(
+        n_train=search.dataset.n_train - n_validation,
+        n_validation=n_validation,
+        n_workers=n_workers,
+        machine=machine_of(device, config.precision),
+        hours_left=None if search.hours_limit is None else search.hours_limit - spent / 3600,
+    )
+
+
+def crew() -> tuple[int, str]:
+    """How many workers answer, and what most of them train on: "cpu" or "cuda"; the CPU where none does."""
+    devices = list(workers_alive().values_list("device", flat=True))
+    on_cuda = sum(device.startswith("CUDA") for device in devices)
+    return len(devices), "cuda" if on_cuda > len(devices) / 2 else "cpu"
 
 
 def progress_frame(search: Search) -> dict[str, Any]:
@@ -55,7 +90,7 @@ def progress_frame(search: Search) -> dict[str, Any]:
     running = search.candidates.filter(status=Candidate.Status.RUNNING)
     return {
         "kind": "progress",
-        "search": {**progress_fields(search), "disk_bytes": disk_use(search)},
+        "search": {**progress_fields(search, simulate_seconds=SIMULATE_SECONDS), "disk_bytes": disk_use(search)},
         "candidates": [
             {"id": pk, "epoch": round(epoch, 4), "images_per_second": images_per_second}
             for pk, epoch, images_per_second in running.values_list("pk", "epoch", "images_per_second")

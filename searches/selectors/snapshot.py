@@ -15,7 +15,7 @@ from searches.selectors.disk import disk_use
 from searches.selectors.files import model_artifact
 from searches.selectors.log import log_line, newest_events
 from searches.selectors.operators import operator_table
-from searches.selectors.progress import n_validation_images, progress_fields, seconds_spent
+from searches.selectors.progress import SIMULATE_SECONDS, n_validation_images, progress_fields, seconds_spent
 from searches.selectors.workers import worker_dicts
 
 KIND_ORDER = ("pretrain", "neighbour", "final", "snapshot", "scratch", "reference")
@@ -35,7 +35,7 @@ def snapshot(search: Search) -> dict[str, Any]:
     return {
         **search_fields(search),
         **settings_fields(search),
-        **progress_fields(search),
+        **progress_fields(search, simulate_seconds=SIMULATE_SECONDS),
         "seq": search.seq,
         "preset": search.preset,
         "dataset": _dataset_fields(search),

@@ -29,10 +29,10 @@ def cpu_flags(tmp_path, monkeypatch):
     def flags(text):
         (tmp_path / "cpuinfo").write_text(f"flags\t\t: fpu avx2 {text}\n")
         monkeypatch.setattr(devices, "CPU_INFO", tmp_path / "cpuinfo")
-        devices._cpu_bfloat16.cache_clear()
+        devices.cpu_bfloat16.cache_clear()
 
     yield flags
-    devices._cpu_bfloat16.cache_clear()
+    devices.cpu_bfloat16.cache_clear()
 
 
 @pytest.mark.parametrize(

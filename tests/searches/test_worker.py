@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from searches import services, tasks, worker, worker_run
+from searches import services, slots, tasks, worker, worker_run
 from searches.datasets import ensure_digits
 from searches.models import ENGINE_VERSION, Candidate, DataSet, Search, Worker
 from searches.nash.config import SearchConfig
@@ -101,7 +101,7 @@ def test_a_search_is_trained_to_its_end(search, post, data_folder):
 
 
 def test_comparisons_are_trained_as_the_final_network_is_and_tested_once(post, monkeypatch, data_folder):
-    monkeypatch.setattr(worker, "WORTH_TWO_THREADS_MACS", 0)
+    monkeypatch.setattr(slots, "WORTH_TWO_THREADS_MACS", 0)
     search = launch(n_steps=2, comparisons=["snapshots", "scratch", "model_0-final"])
     work(search, post)
     assert search.status == "finished", search.reason
@@ -129,7 +129,7 @@ def test_children_without_network_morphism_have_no_seal_and_need_no_statistics(p
 
 def test_whatever_is_no_neighbour_has_all_cores(monkeypatch):
     monkeypatch.setattr("searches.slots.usable_cores", lambda: (0, 1, 2))
-    monkeypatch.setattr(worker, "WORTH_TWO_THREADS_MACS", 0)
+    monkeypatch.setattr(slots, "WORTH_TWO_THREADS_MACS", 0)
     search = launch()
     candidate = search.candidates.get()
     threads = {}
