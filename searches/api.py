@@ -11,6 +11,7 @@ from ninja.security import SessionAuth
 from pydantic import Field
 
 from searches import selectors
+from searches.forms import SearchForm
 from searches.models import Search
 
 PAGE = 100
@@ -96,6 +97,42 @@ class JobProgress(Schema):
 @api.get("jobs/{uuid}", response=JobProgress, summary="A background job, such as an import")
 def show_job(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
     return selectors.job_dict(get_object_or_404(selectors.jobs_visible_to(request.user), uuid=uuid))
+
+
+class Interval(Schema):
+    """The middle of what is expected, and what eight of ten cases are within."""
+
+    middle: float
+    low: float
+    high: float
+
+
+class Estimate(Schema):
+    """What a search would cost: seconds, bytes at the peak, the same in words, and how they are known.
+
+    All is null, and `mistakes` has a sentence for each field, while some setting cannot be.
+    `is_whole`: False while the simulations had too little time; asked again they go on.
+    """
+
+    mistakes: dict[str, str] = {}
+    seconds: Interval | None = None
+    peak_bytes: Interval | None = None
+    n_timed: int | None = None
+    is_whole: bool = True
+    time_words: str | None = None
+    range_words: str | None = None
+    memory_words: str | None = None
+    growth_words: str | None = None
+    source: str | None = None
+
+
+@api.get("estimate", response=Estimate, summary="What a search with the launch form's settings would cost")
+def estimate(request: HttpRequest) -> dict[str, Any] | selectors.Forecast:
+    form = SearchForm(request.GET)
+    if not form.is_valid():
+        return {"mistakes": {field.name: message for field, message in form.mistakes}}
+    data = form.cleaned_data
+    return selectors.forecast(form.config, data["dataset"], hours_limit=data["hours_limit"])
 
 
 @api.get("searches", response=SearchLines, summary="Searches, the newest first")

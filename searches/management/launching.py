@@ -17,6 +17,8 @@ from searches.nash.presets import PRESETS, parse_setting, preset_config
 
 UNDER_WAY = {Search.Status.WAITING, Search.Status.RUNNING}
 SHORTEST_PREFIX = 4
+COST_SECONDS = 2.0
+"""For the simulations of what a search will cost."""
 
 
 def launch(
@@ -104,6 +106,15 @@ def _dataset(name: str) -> DataSet:
         f"No data set {name!r} has been imported (there are: {known}). "
         "`manage.py dataset import NAME PATH` imports a folder or archive of images."
     )
+
+
+def cost_line(search: Search) -> str:
+    """'Expected: about 12 min (between 9 min and 16 min), peak memory about 0.9 GB. From 14 trainings ...'."""
+    found = selectors.forecast(
+        search.search_config, search.dataset, hours_limit=search.hours_limit, simulate_seconds=COST_SECONDS
+    )
+    time = f"{found.time_words} ({found.range_words})"
+    return f"Expected: {time}, peak memory of a worker {found.memory_words}. {found.source}"
 
 
 def find(text: str, *, deleted: bool = False) -> Search:

@@ -11,6 +11,7 @@ from searches.selectors.files import (
     model_artifact,
     searches_folder,
 )
+from searches.selectors.forecast import Forecast, forecast
 from searches.selectors.log import event_frame, events_after, newest_events
 from searches.selectors.models import best_so_far, model_info
 from searches.selectors.operators import operator_table, operators_of
@@ -43,6 +44,7 @@ from searches.selectors.workers import (
 __all__ = [
     "WORKER_GONE_SECONDS",
     "Asker",
+    "Forecast",
     "WorkerSign",
     "artifact_path",
     "best_so_far",
@@ -54,6 +56,7 @@ __all__ = [
     "disk_use",
     "event_frame",
     "events_after",
+    "forecast",
     "in_order",
     "is_superseded",
     "job_dict",

@@ -15,11 +15,12 @@ from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import draw_child
 
-N_CLIMBS = 12
-MOST_CHILDREN = 8
+N_CLIMBS = 8
+MOST_CHILDREN = 5
 """So many candidates of a step are drawn, the parent among them; the others are taken to be like these."""
-GROWTH_LIMITS = (1.0, 2.0)
+GROWTH_LIMITS = (1.0, 4.0)
 """Factor a step in multiply-accumulates, where no more is simulated than there was time for."""
+UNKNOWN_GROWTH = 2.0
 DRAWN_FROM = (
     "input_shape", "n_classes", "seed", "n_neigh", "n_NM", "channels", "head", "kernels", "widen_factors",
     "max_channels", "max_parameters", "max_macs",
@@ -177,8 +178,7 @@ def _extrapolated(
 ) -> Climb:
     """The rest by the growth so far, for which there was no time to be drawn."""
     first = first_size(key)
-    n_done = max(1, len(path))
-    growth = (winner.n_macs / first.n_macs) ** (1 / n_done) if path else sum(GROWTH_LIMITS) / 2
+    growth = (winner.n_macs / first.n_macs) ** (1 / len(path)) if path else UNKNOWN_GROWTH
     factor = min(max(growth, GROWTH_LIMITS[0]), GROWTH_LIMITS[1])
     grown = list(steps)
     for _ in range(len(path), n_steps):

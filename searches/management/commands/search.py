@@ -81,6 +81,7 @@ class Command(BaseCommand):
         self._say_if_nobody_works()
         if not options["json"]:
             self.stdout.write(f"Launched {search.name}: {search.uuid}")
+            self.stdout.write(launching.cost_line(search))
         if options["wait"]:
             self._wait(search, quiet=options["json"])
         if options["json"]:

@@ -1,0 +1,93 @@
+"""What past searches taught: how fast trainings are here, how much memory they take, which candidates win."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from searches.models import Candidate, Search
+from searches.nash.architecture import Architecture
+from searches.nash.config import SearchConfig
+from searches.selectors.estimate import Site, Work
+from searches.selectors.footprint import Weighed, load_of
+from searches.selectors.growth import Leaning, quarter, size_of
+from searches.selectors.machine import machine_of
+from searches.selectors.pace import Timed
+from searches.selectors.progress import n_validation_images
+
+NEWEST_TIMED, NEWEST_WEIGHED, NEWEST_DECIDED = 200, 16, 1000
+OTHER_SEARCH_NOISE = 0.3
+"""How far trainings of another search may be off for the next one, as a share: other layers, another load."""
+TIMED_COLUMNS = (
+    "search_id", "kind", "step", "n_macs", "epochs", "seconds", "threads", "started", "ended",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """`timed`, `around` and `weighed` of trainings on one kind of device; `n_searches` they are of."""
+
+    timed: list[Timed]
+    around: list[float]
+    weighed: list[Weighed]
+    leaning: Leaning
+    n_searches: int
+
+
+def lessons(device: str, precision: str) -> Lessons:
+    """Of the newest trainings on a "cpu" or "cuda" whose numbers are computed as `precision` asks for."""
+    done = Candidate.objects.filter(status=Candidate.Status.DONE, numeric_path__startswith=device)
+    if precision != "auto":
+        done = done.filter(numeric_path__contains=f"-{precision}-")
+    rows = list(done.exclude(seconds=None).order_by("-ended", "-pk").values(*TIMED_COLUMNS)[:NEWEST_TIMED])
+    searches = Search.objects.select_related("dataset").in_bulk({row["search_id"] for row in rows})
+    configs = {pk: search.search_config for pk, search in searches.items()}
+    return Lessons(
+        timed=[_timed(row, searches[row["search_id"]], configs[row["search_id"]], device) for row in rows],
+        around=[max(0.0, (row["ended"] - row["started"]).total_seconds() - row["seconds"]) for row in rows],
+        weighed=_weighed(done),
+        leaning=_leaning(),
+        n_searches=len(searches),
+    )
+
+
+def _timed(row: dict[str, Any], search: Search, config: SearchConfig, device: str) -> Timed:
+    n_validation = n_validation_images(config, search.dataset.n_train)
+    site = Site(search.dataset.n_train - n_validation, n_validation, 1, machine_of(device))
+    work = Work(row["kind"], row["step"], row["n_macs"], row["epochs"], threads=row["threads"])
+    n_batches = site.batches(work, config.batch_size) * row["epochs"]
+    return Timed(
+        row["n_macs"] * config.batch_size,
+        row["seconds"] / n_batches,
+        site.all_cores(work, config),
+        noise=OTHER_SEARCH_NOISE,
+    )
+
+
+def _weighed(done: Any) -> list[Weighed]:
+    newest = done.exclude(peak_memory_bytes=None).select_related("search__dataset").defer("correct")
+    found = []
+    for row in newest.order_by("-ended", "-pk")[:NEWEST_WEIGHED]:
+        dataset, size = row.search.dataset, size_of(Architecture.from_dict(row.architecture))
+        batch_size = int(row.search.config.get("batch_size", SearchConfig().batch_size)) // row.accumulate
+        found.append(Weighed(load_of(size, batch_size, pixels_of(dataset)), row.peak_memory_bytes))
+    return found
+
+
+def pixels_of(dataset: Any) -> float:
+    """Values of all images of a data set."""
+    return float((dataset.n_train + dataset.n_test) * dataset.input_channels * dataset.height * dataset.width)
+
+
+def _leaning() -> Leaning:
+    """How often the winner of a step was of each quarter of its sizes, with one more of each for what is not known."""
+    columns = ("search_id", "step", "n_macs", "is_winner")
+    neighbours = Candidate.objects.filter(kind=Candidate.Kind.NEIGHBOUR).order_by("-pk").values_list(*columns)
+    steps: dict[tuple[int, int], list[tuple[int, bool]]] = defaultdict(list)
+    for search, step, n_macs, is_winner in neighbours[:NEWEST_DECIDED]:
+        steps[search, step].append((n_macs, is_winner))
+    wins = [1.0, 1.0, 1.0, 1.0]
+    for candidates in steps.values():
+        ranks = [rank for rank, (_, won) in enumerate(sorted(candidates)) if won]
+        for rank in ranks:
+            wins[quarter(rank, len(candidates))] += 1.0
+    return wins[0], wins[1], wins[2], wins[3]
