@@ -1,4 +1,4 @@
-"""What a search would cost before it is launched: its time and its peak memory, with ranges, and how they are known."""
+"""What a search would cost before it is launched: time and peak memory, with ranges, and how they are known."""
 
 import random
 from collections.abc import Sequence
@@ -77,7 +77,11 @@ class Forecast:
 
 
 def forecast(
-    config: SearchConfig, dataset: DataSet, *, hours_limit: float | None = None, simulate_seconds: float = SIMULATE_SECONDS
+    config: SearchConfig,
+    dataset: DataSet,
+    *,
+    hours_limit: float | None = None,
+    simulate_seconds: float = SIMULATE_SECONDS,
 ) -> Forecast:
     """Of a search with these settings on the workers that answer, or on this machine's where none does."""
     n_workers, device = crew()
@@ -120,5 +124,6 @@ def _source(learnt: Lessons, site: Site, n_workers: int) -> str:
     crew_words = counted(n_workers, "worker") if n_workers else "no worker that answers, as if all cores worked"
     if not learnt.timed:
         return f"No measurement yet: guessed from this machine's {site.machine.words} ({crew_words})."
-    known = f"{counted(len(learnt.timed), 'training')} of {learnt.n_searches} {'search' if learnt.n_searches == 1 else 'searches'}"
+    searches = "1 search" if learnt.n_searches == 1 else f"{learnt.n_searches} searches"
+    known = f"{counted(len(learnt.timed), 'training')} of {searches}"
     return f"From {known} measured here, on {site.machine.words} ({crew_words})."

@@ -74,13 +74,22 @@ class Pace:
 
 
 def pace_of(machine: Machine, timed: Iterable[Timed], around: Iterable[float] = ()) -> Pace:
-    """What is believed of a machine after these trainings were timed on it."""
+    """What is believed of a machine after these trainings were timed on it.
+
+    They first say how far off the guess is as a whole, then what is the constant's part and what the arithmetic's.
+    """
     known = [t for t in timed if t.batch_seconds > 0]
-    per_mac = OPERATIONS_PER_MAC / machine.flops
+    constant, per_mac = machine.batch_seconds, OPERATIONS_PER_MAC / machine.flops
+
+    def guessed(t: Timed) -> float:
+        row = _row(t.batch_macs, t.all_cores, machine.n_cores)
+        return row[0] * constant + row[1] * per_mac
+
+    scale = median(t.batch_seconds / guessed(t) for t in known) if known else 1.0
+    constant, per_mac = scale * constant, scale * per_mac
     shared = per_mac / (SECOND_CORE_GAIN * machine.n_cores)
     before = Belief.before(
-        (machine.batch_seconds, per_mac, 0.0),
-        (PRIOR_SPREAD * machine.batch_seconds, PRIOR_SPREAD * per_mac, 0.3 * shared),
+        (constant, per_mac, 0.0), (PRIOR_SPREAD * constant, PRIOR_SPREAD * per_mac, 0.3 * shared)
     )
     belief = before.after(
         [_row(t.batch_macs, t.all_cores, machine.n_cores) for t in known],

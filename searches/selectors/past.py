@@ -79,7 +79,7 @@ def pixels_of(dataset: Any) -> float:
 
 
 def _leaning() -> Leaning:
-    """How often the winner of a step was of each quarter of its sizes, with one more of each for what is not known."""
+    """How often the winner of a step was of each quarter of its sizes, one more of each for what is unknown."""
     columns = ("search_id", "step", "n_macs", "is_winner")
     neighbours = Candidate.objects.filter(kind=Candidate.Kind.NEIGHBOUR).order_by("-pk").values_list(*columns)
     steps: dict[tuple[int, int], list[tuple[int, bool]]] = defaultdict(list)

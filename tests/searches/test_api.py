@@ -69,6 +69,7 @@ def test_the_api_describes_itself(charlie):
     schema = charlie.get("/api/v1/openapi.json").json()
     assert set(schema["paths"]) == {
         "/api/v1/jobs/{uuid}",
+        "/api/v1/estimate",
         "/api/v1/searches",
         "/api/v1/searches/{uuid}",
         "/api/v1/searches/{uuid}/events",
