@@ -55,6 +55,10 @@ test-durability: $(DEV_STAMP) ## faults happen to a real `up` and its servers (N
 bench: $(RUN_STAMP) ## speed as ratios, on all of CIFAR-10, in ten minutes (ARGS=--quick: a smoke run; ARGS=--docs)
 	$(VENV)/bin/python -m benchmarks $(ARGS)
 
+.PHONY: bench-web
+bench-web: $(DEV_STAMP) ## how live and quick the pages are, in ten minutes (ARGS=--quick: seconds; ARGS=--docs)
+	$(VENV)/bin/python -m benchmarks.web $(ARGS)
+
 .PHONY: study-precision
 study-precision: $(RUN_STAMP) ## does bfloat16 cost accuracy: 44 paired trainings, hours (ARGS="--jobs 2 --docs"; goes on where it was)
 	$(VENV)/bin/python -m benchmarks.precision $(ARGS)

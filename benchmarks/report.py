@@ -27,6 +27,13 @@ images, in float32 for both.""",
 `make study-clipping ARGS=--docs`. model_0 of preset "small" after 2 epochs, and children of it by one morphism, one
 epoch on 12,800 images in batches of 128 under each limit: validation accuracy, mean of two seeds (the lower one in
 brackets).""",
+    "bench-web": """## Live pages
+
+`make bench-web ARGS=--docs`. A real `up` without workers, SQLite; epochs end by the services that workers use.
+`epoch_to_pixel`: commit to the frame after Plotly has drawn, over 200 epoch ends. `push`: 200 WebSockets on one
+search at 10 events a second for five minutes, from before the transaction begins. `page_2000`: a search of 2,000
+children x 17 epochs, from navigation to tree and curves in use; `request_p95` with it and 1,000 searches in the
+list.""",
 }
 """Parts of the page in their order; one that was never measured is not there."""
 
