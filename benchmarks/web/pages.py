@@ -1,4 +1,4 @@
-"""2,000 children x 17 epochs in a search, 1,000 searches in the list: how soon a page can be used, how fast answers are."""
+"""2,000 children in a search, 1,000 searches in the list: how soon a page can be used, how fast answers are."""
 
 from __future__ import annotations
 
