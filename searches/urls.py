@@ -47,6 +47,11 @@ urlpatterns = [
     path(
         "searches/<uuid:uuid>/<kind:kind>-<int:step>-<int:index>/", views.candidate_detail, name="candidate_detail"
     ),
+    path(
+        "searches/<uuid:uuid>/<kind:kind>-<int:step>-<int:index>/network.svg",
+        views.candidate_drawing,
+        name="candidate_drawing",
+    ),
     path("deleted/empty/", views.deleted_empty, name="deleted_empty"),
     path("jobs/<uuid:uuid>/cancel/", views.job_cancel, name="job_cancel"),
     path("jobs/<uuid:uuid>/retry/", views.job_retry, name="job_retry"),

@@ -10,8 +10,10 @@ from searches.diagrams.legends import (
     width_legend,
 )
 from searches.diagrams.lineage import lineage_svg
+from searches.diagrams.version import DRAWING_VERSION
 
 __all__ = [
+    "DRAWING_VERSION",
     "architecture_legend",
     "architecture_svg",
     "changes",

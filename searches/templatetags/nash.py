@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
 from searches import figures
-from searches.diagrams import words
+from searches.diagrams import DRAWING_VERSION, words
 from searches.nash.config import SearchConfig
 
 register = template.Library()
@@ -116,6 +116,12 @@ def icon(name: str, extra: str = "") -> SafeString:
         static("icons.svg"),
         name,
     )
+
+
+@register.simple_tag
+def drawing_version() -> str:
+    """Stands in the address of every drawing that a browser may keep."""
+    return DRAWING_VERSION
 
 
 @register.simple_tag

@@ -1,7 +1,7 @@
 """Pages, drawings and downloads: parse, call one function of services or selectors, answer."""
 
 from searches.views.download import search_download
-from searches.views.drawings import architecture_drawing, search_tree
+from searches.views.drawings import architecture_drawing, candidate_drawing, search_tree
 from searches.views.jobs import job_cancel, job_retry
 from searches.views.launch import search_new
 from searches.views.pages import candidate_detail, search_detail, search_list
@@ -23,6 +23,7 @@ from searches.views.workers import worker_list
 __all__ = [
     "architecture_drawing",
     "candidate_detail",
+    "candidate_drawing",
     "deleted_empty",
     "job_cancel",
     "job_retry",

@@ -3,11 +3,13 @@
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from searches.diagrams import architecture_svg, lineage_svg
+from searches.diagrams import DRAWING_VERSION, architecture_svg, lineage_svg
+from searches.nash.architecture import Architecture
 from searches.selectors import snapshot
-from searches.views.lookup import find_architecture, find_search, width_of
+from searches.views.lookup import find_architecture, find_candidate, find_search, width_of
 
 TREE_WIDTH = 896
 NETWORK_WIDTH = 376
@@ -24,10 +26,28 @@ def search_tree(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_safe
 def architecture_drawing(request: HttpRequest, digest: str) -> HttpResponse:
-    """An architecture, with what is new `against` another one; the same address always gives the same drawing."""
+    """An architecture, with what is new `against` another one; `v` is the version of the drawing code.
+
+    An address of this version always gives the same drawing.
+    """
     parent = request.GET.get("against")
     against = find_architecture(request, parent) if parent else None
     width = width_of(request, usual=NETWORK_WIDTH, least=280, most=1600)
     drawing = architecture_svg(find_architecture(request, digest), against, width=width)
-    headers = {"Cache-Control": f"private, max-age={WEEK}, immutable"}
+    is_kept = request.GET.get("v") == DRAWING_VERSION
+    kept = f"private, max-age={WEEK}, immutable" if is_kept else "private, no-cache"
+    return HttpResponse(drawing, content_type="image/svg+xml", headers={"Cache-Control": kept})
+
+
+@require_safe
+def candidate_drawing(request: HttpRequest, uuid: UUID, kind: str, step: int, index: int) -> HttpResponse:
+    """The network of one candidate against its parent's, as a file of its own whose name says which it is."""
+    search = find_search(request, uuid)
+    candidate = find_candidate(search, kind, step, index)
+    width = width_of(request, usual=NETWORK_WIDTH, least=280, most=1600)
+    against = Architecture.from_dict(candidate.parent.architecture) if candidate.parent else None
+    architecture = Architecture.from_dict(candidate.architecture)
+    drawing = architecture_svg(architecture, against, width=width, standalone=True)
+    name = f"{slugify(search.name) or 'search'}-{slugify(candidate.code.replace('.', '-'))}-{str(uuid)[:8]}.svg"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-cache"}
     return HttpResponse(drawing, content_type="image/svg+xml", headers=headers)

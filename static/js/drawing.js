@@ -2,6 +2,8 @@
 
 import { byId, h, icon, setChildren, setText } from "./dom.js";
 import { count, percent, short } from "./format.js";
+import { SaveDrawing } from "./save-drawing.js";
+import { slideInto } from "./slide.js";
 import { isComparison, isParentSlot, isTested } from "./state.js";
 import { drawing } from "./svg-source.js";
 import { STATUS_WORDS, morphismWords } from "./words.js";
@@ -12,6 +14,7 @@ export class Network {
   #width;
   #inline; // drawn by the server already, for this width
   #url = null;
+  #save = new SaveDrawing(byId("network-save"));
 
   constructor(store) {
     this.#store = store;
@@ -71,7 +74,9 @@ export class Network {
 
   async #draw(chosen, parent) {
     const against = parent && parent.digest !== chosen.digest ? `against=${parent.digest}&` : "";
-    const url = `${this.#box.dataset.src.replace("DIGEST", chosen.digest)}?${against}width=${this.#width}`;
+    const [path, version] = this.#box.dataset.src.replace("DIGEST", chosen.digest).split("?");
+    const url = `${path}?${against}width=${this.#width}&${version}`;
+    this.#save.offer(chosen, this.#width);
     if (url === this.#url) return;
     this.#url = url;
     if (this.#inline) {
@@ -81,7 +86,7 @@ export class Network {
     const skeleton = setTimeout(() => this.#box.classList.add("is-loading"), 200);
     try {
       const fresh = await drawing(url, { immutable: true });
-      if (url === this.#url) this.#box.replaceChildren(fresh);
+      if (url === this.#url) slideInto(this.#box, fresh);
     } catch {
       if (url === this.#url) this.#url = null; // asked for again at the next change
     } finally {
