@@ -54,7 +54,7 @@ export class Growth {
   #build(line) {
     this.#line = line;
     this.#slider.max = line.length - 1;
-    const every = Math.ceil(line.length / 5);
+    const every = Math.ceil(line.length / 6);
     const named = (i) => i === line.length - 1 || (i % every === 0 && line.length - 1 - i >= every);
     byId("growth-ticks").replaceChildren(
       ...line.map((c, i) => h("li", { class: named(i) ? null : "unnamed" }, named(i) && [h("strong", null, c.code), h("span", null, short(c.n_parameters))])),

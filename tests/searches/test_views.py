@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from searches import services
+from searches.diagrams import DRAWING_VERSION
 from searches.models import Search
 from tests.searches.rows import claim, leased, make_dataset, make_search, pending, run_to, run_to_end, train
 
@@ -233,11 +234,13 @@ def test_the_tree_is_drawn_for_the_width_that_is_asked_for(client, alice):
 def test_an_architecture_is_drawn_by_its_digest_and_kept_by_the_browser(client, alice):
     search = run_to(make_search(owner=alice), "1.3").search
     child, parent = search.candidates.get(step=1, index=1), search.candidates.get(kind="pretrain")
-    answer = client.get(reverse("architecture_svg", args=[child.digest]), {"against": parent.digest, "width": "334"})
+    asked = {"against": parent.digest, "width": "334", "v": DRAWING_VERSION}
+    answer = client.get(reverse("architecture_svg", args=[child.digest]), asked)
     assert answer.status_code == 200
     assert "immutable" in answer["Cache-Control"]
     assert "private" in answer["Cache-Control"]
-    again = client.get(reverse("architecture_svg", args=[child.digest]), {"against": parent.digest, "width": "334"})
+    again = client.get(reverse("architecture_svg", args=[child.digest]), {**asked, "v": "00000000"})
+    assert "immutable" not in again["Cache-Control"]  # asked for by a page of other drawing code
     assert again.text == answer.text
     assert client.get(reverse("architecture_svg", args=["0" * 16])).status_code == 404
 
@@ -258,3 +261,15 @@ def test_the_page_of_a_failed_search_says_why(client, alice):
     page = client.get(url("search_detail", search))
     assert snapshot_of(page)["status"] == "failed"
     assert "no candidate of pretraining survived" in page.text
+
+
+def test_a_network_is_a_file_that_says_which_it_is(client, alice):
+    search = make_search(owner=alice, name="Größer & better")
+    child = run_to(search, "1.2")
+    answer = client.get(reverse("candidate_drawing", args=[search.uuid, child.kind, 1, 2]), {"width": "560"})
+    name = f"groer-better-1-2-{str(search.uuid)[:8]}.svg"
+    assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
+    text = answer.content.decode()
+    assert 'width="560"' in text
+    assert "<style>" in text
+    assert "var(--" not in text

@@ -1,0 +1,63 @@
+"""The drawings as somebody uses them: the growth slider, files of a network, what is asked for while it happens."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+
+def slid(page: Page) -> int:
+    """How many parts of the drawing are moving."""
+    return page.evaluate("document.querySelector('#network-drawing').getAnimations({subtree: true}).length")
+
+
+def test_the_growth_slider_walks_the_winning_line_by_arrow_keys_and_asks_for_drawings_alone(open_page, finished):
+    page = open_page(f"/searches/{finished}/")
+    slider = page.get_by_role("slider", name="Growth along the winning line")
+    expect(page.locator("#network-drawing svg")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#network-h")).to_have_text("Network model_0")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^model_0, step 0, [\d,]+ parameters$"))
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#network-h")).to_have_text(re.compile(r"Network 1\.\d"))
+    expect(page.locator("#tree .is-chosen")).to_have_class(re.compile("is-win"))
+    page.wait_for_timeout(300)
+    kept = re.compile(r"/architectures/[0-9a-f]{16}\.svg\?.*v=[0-9a-f]{8}$|/static/favicon")  # never change
+    assert [url for url in asked if not kept.search(url)] == []
+
+
+def test_playing_goes_from_model_0_to_the_last_and_stops_there(open_page, finished):
+    page = open_page(f"/searches/{finished}/?node=model_0")
+    page.get_by_role("button", name="Play the growth").click()
+    expect(page.get_by_role("button", name="Hold the growth here")).to_be_visible()
+    expect(page.locator("#network-h")).to_have_text(re.compile(r"Network 1\.\d"), timeout=3_000)
+    expect(page.get_by_role("button", name="Play the growth")).to_be_visible()
+
+
+def test_parts_slide_unless_somebody_wants_no_motion(open_page, finished):
+    page = open_page(f"/searches/{finished}/?node=1.1")
+    expect(page.locator("#network-drawing svg")).to_be_visible()
+    page.evaluate("nash.choose('model_0')")
+    page.wait_for_function("document.querySelector('#network-drawing').getAnimations({subtree: true}).length > 0")
+    page.emulate_media(reduced_motion="reduce")
+    page.evaluate("nash.choose('1.1')")
+    page.wait_for_timeout(400)
+    assert slid(page) == 0
+
+
+def test_a_drawing_is_saved_as_svg_and_as_png_under_names_that_say_which(open_page, finished, tmp_path: Path):
+    page = open_page(f"/searches/{finished}/?node=1.1")
+    box = page.locator("#network-save")
+    for kind, head in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
+        with page.expect_download() as download:
+            box.get_by_text(kind).click()
+        assert download.value.suggested_filename == f"ended-1-1-{finished[:8]}.{kind.lower()}"
+        file = tmp_path / kind
+        download.value.save_as(file)
+        assert file.read_bytes().startswith(head)
+    picture = (tmp_path / "PNG").read_bytes()
+    assert int.from_bytes(picture[16:20], "big") >= 2 * 280  # its width: two pixels for each of the drawing
+    assert len(picture) > 8_000  # more than a white ground
