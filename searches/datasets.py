@@ -18,7 +18,7 @@ from searches.nash.imagefolder import BadArchive, convert, write_digits
 
 DIGITS = "digits"
 MAX_NAME = 64
-COLUMNS = ("digest", "n_train", "n_test", "flips")
+COLUMNS = ("digest", "n_train", "n_test", "flips", "crops")
 OF_META = ("classes", "counts", "mean", "std", "source", "broken", "notes")
 
 
@@ -44,12 +44,13 @@ def import_dataset(
     *,
     size: int | None = None,
     flips: bool = True,
+    crops: bool = True,
     report: Callable[[int, int], None] | None = None,
 ) -> int:
     """Import an image folder or archive as the data set `name`; the id of its row.
 
     `size`: pixels of a side, 8 to 64 (None: what the images suggest); `flips`: whether a mirrored image keeps its
-    label; `report(done, total)` is called as images are decoded.
+    label, `crops` whether one moved by an eighth of its side does; `report(done, total)` is called as images are decoded.
     Raises BadName, BadArchive, ValueError for the size. Nothing is left of an import that fails.
     """
     check_name(name)
@@ -59,7 +60,7 @@ def import_dataset(
         check_name(name)  # again: another import may have ended just now
         if target.exists():  # written, but its process died before the row was
             shutil.rmtree(target)
-        meta = convert(path, target, name=name, size=size, flips=flips, report=report)
+        meta = convert(path, target, name=name, size=size, flips=flips, crops=crops, report=report)
         try:
             with transaction.atomic():
                 return DataSet.objects.create(name=name, **_columns(meta)).pk

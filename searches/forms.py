@@ -15,6 +15,7 @@ from searches.figures import Bar, budget_bars
 from searches.models import DataSet, Search
 from searches.nash.config import GROUPS, InvalidConfig, SearchConfig
 from searches.nash.presets import PRESETS, Preset, preset_config, value_from_text
+from searches.services.launch import errors_of_split
 
 FIRST_PRESET = "demo"
 SETTINGS = {f.name: f for f in fields(SearchConfig) if f.metadata.get("group")}
@@ -126,21 +127,16 @@ class SearchForm(forms.Form):
             for name, message in error.errors.items():
                 self.add_error(name if name in self.fields else "dataset", _sentence(message))
         else:
-            self._leave_some_to_train_on(dataset)
+            self._check_split(dataset)
         if dataset and cleaned.get("accuracy_goal") is not None:
             cleaned["accuracy_goal"] /= 100
             self._aim_above_chance(cleaned["accuracy_goal"], dataset.n_classes)
         return cleaned
 
-    def _leave_some_to_train_on(self, dataset: DataSet | None) -> None:
-        held_back = self.config.n_validation
-        if dataset is None or held_back is None or held_back < dataset.n_train:
-            return
-        message = (
-            f"{held_back:,} of {dataset.n_train:,} training images: none would be left to train on. "
-            f"Give less, for example {dataset.n_train // 5:,}."
-        )
-        self.add_error("n_validation", ValidationError(message))
+    def _check_split(self, dataset: DataSet | None) -> None:
+        errors = errors_of_split(self.config, dataset.n_train) if dataset else {}
+        for name, message in errors.items():
+            self.add_error(name, ValidationError(_sentence(message)))
 
     def _aim_above_chance(self, goal: float, n_classes: int) -> None:
         """Who means 92 % and types 0.92 would get a search that ends after its first step."""

@@ -38,6 +38,7 @@ class DataSet(models.Model):
     n_train = models.PositiveIntegerField(help_text="training images, validation set included")
     n_test = models.PositiveIntegerField()
     flips = models.BooleanField(default=True, help_text="whether a horizontal flip keeps the label true")
+    crops = models.BooleanField(default=True, help_text="whether a random crop keeps the label true")
     meta = models.JSONField(default=dict, help_text="classes, counts, mean, std and notes of the import")
     created = models.DateTimeField(auto_now_add=True)
 
@@ -158,6 +159,8 @@ class Candidate(models.Model):
 
     val_accuracy = models.FloatField(null=True, blank=True)
     test_accuracy = models.FloatField(null=True, blank=True, help_text="of a float32 pass")
+    val_balanced = models.FloatField(null=True, blank=True, help_text="validation accuracy, mean over the classes")
+    test_balanced = models.FloatField(null=True, blank=True, help_text="test accuracy, mean over the classes")
     correct = models.BinaryField(null=True, blank=True, help_text="right or wrong per validation image, packed bits")
     gap = models.JSONField(null=True, blank=True, help_text="to the winner of its step, on the same images")
     seal = models.JSONField(null=True, blank=True, help_text="Eq. (1): largest |delta logit| against the parent")
@@ -216,7 +219,11 @@ class Candidate(models.Model):
 
     def outcome(self, parent: Key | None) -> Outcome:
         """What `plan` sees of a candidate that has ended."""
-        return Outcome(self.job(parent), self.status, self.val_accuracy)
+        return Outcome(self.job(parent), self.status, self.val_accuracy, self.val_balanced)
+
+    def measured_by(self, selection: str) -> float | None:
+        """The validation measure that a search of this `selection` is decided by."""
+        return self.val_balanced if selection == "balanced" else self.val_accuracy
 
 
 class Point(models.Model):

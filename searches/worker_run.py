@@ -63,6 +63,8 @@ class Run:
             flops_per_second=trained.flops_per_second,
             peak_memory_bytes=trained.peak_memory_bytes,
             files=tuple(made),
+            val_balanced=trained.val_balanced,
+            test_balanced=trained.test_balanced,
         )
 
     def _execute(self) -> Trained:

@@ -102,7 +102,7 @@ def _search(config: SearchConfig, options: argparse.Namespace) -> int:
     try:
         device = choose_device(options.device)
         dataset = load_dataset(options.data, options.data_dir)
-        dataset.split(config.seed, config.n_validation)
+        dataset.split(config.seed, config.n_validation, config.n_training)
     except (ValueError, BadArchive) as error:
         return _complain(str(error), BAD_SETTINGS)
     try:

@@ -45,12 +45,27 @@ class Task:
     def sees_all(self) -> bool:
         return self.job.kind in TRAINED_ON_ALL
 
+    @property
+    def seen(self) -> Tensor | None:
+        """Indices of the images that are trained on; None for all there are."""
+        if not self.sees_all:
+            return self.split.train
+        if self.config.n_training is None:
+            return None
+        return torch.cat(self.split).sort().values
+
 
 def augmentation_of(config: SearchConfig, dataset: ImageSet) -> Augmentation:
     """What the search may do to a training image: its own settings, else what suits the data set."""
     _, height, width = dataset.input_shape
-    padding = max(height, width) // 8 if config.padding is None else config.padding
+    suits = max(height, width) // 8 if dataset.crops else 0
+    padding = suits if config.padding is None else config.padding
     return Augmentation(padding, dataset.flips if config.flip is None else config.flip)
+
+
+def split_of(config: SearchConfig, dataset: ImageSet) -> Split:
+    """The search's split of the training images. Raises ValueError where its sizes do not suit the data set."""
+    return dataset.split(config.seed, config.n_validation, config.n_training)
 
 
 def statistics_of(
@@ -67,7 +82,7 @@ def statistics_of(
     Source: Eq. 3; method section 3.
     """
     on_device = _on(parent, choose_device(str(device)))
-    split = dataset.split(config.seed, config.n_validation)
+    split = split_of(config, dataset)
     with threads(1):
         statistics = calibrate(on_device, _calibration_images(on_device, config, dataset, split), on_batch=on_batch)
     return {name: (mean.cpu(), variance.cpu()) for name, (mean, variance) in statistics.items()}

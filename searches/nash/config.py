@@ -15,6 +15,8 @@ from searches.nash.values import checked, setting
 GROUPS = ("Data", "Algorithm 1", "Training with SGDR", "Network", "Network morphisms", "Bounds", "Comparisons")
 COMPARISONS = ("snapshots", "scratch", "model_0-final", "model_0-total", "wrn-16-4", "wrn-28-10")
 """What a finished search can be compared with, in the order in which it is trained."""
+SELECTIONS = ("accuracy", "balanced")
+"""Measures that a step can be decided by."""
 
 
 class InvalidConfig(ValueError):
@@ -60,8 +62,17 @@ class SearchConfig:
         None, "Data", "Held back from training to choose by. Empty: one fifth of the training images.",
         unit="images", paper="10,000", minimum=1,
     )
+    n_training: int | None = setting(
+        None, "Data", "Of those that are not held back, so many of each class's share are used. Empty: all.",
+        unit="images", paper="40,000", minimum=1,
+    )
+    selection: str = setting(
+        "accuracy", "Data", "What a step is decided by. balanced: the mean over classes, for classes of unequal size.",
+        paper="accuracy", choices=SELECTIONS,
+    )
     padding: int | None = setting(
-        None, "Data", "Zero padding before the random crop. Empty: an eighth of the image's side; 0: no crop.",
+        None, "Data", "Zero padding before the random crop; 0: no crop. Empty: as the data set says, an eighth of the side or "
+        "none.",
         unit="pixels", paper="4", minimum=0, maximum=32,
     )
     flip: bool | None = setting(

@@ -16,6 +16,7 @@ from torch import Tensor
 from searches.nash.architecture import Shape
 from searches.nash.imagefolder import convert, digits_arrays, stratified_split
 from searches.nash.imagefolder.arrays import PARTS, digest_of
+from searches.nash.imagefolder.splitting import Indices
 from searches.nash.streams import derive
 
 CHUNK_IMAGES = 4096
@@ -40,7 +41,8 @@ class Split(NamedTuple):
 class ImageSet:
     """Images uint8 (N, C, H, W) and labels int64 (N,), for training and, never seen before the end, for the test.
 
-    `flips`: whether a mirrored image keeps its label. `digest` names the content.
+    `flips`: whether a mirrored image keeps its label; `crops`: whether one that is moved by an eighth of its side
+    does. `digest` names the content.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ImageSet:
     classes: tuple[str, ...]
     flips: bool
     digest: str
+    crops: bool = True
 
     @property
     def input_shape(self) -> Shape:
@@ -61,10 +64,12 @@ class ImageSet:
     def n_classes(self) -> int:
         return len(self.classes)
 
-    def split(self, seed: int, n_validation: int | None = None) -> Split:
-        """Stratified split of the training images; a fifth of them for validation by default.
+    def split(self, seed: int, n_validation: int | None = None, n_training: int | None = None) -> Split:
+        """Stratified split of the training images; a fifth of them for validation by default, all others to train on.
 
-        Raises ValueError where `n_validation` leaves no image to train on or none to choose by.
+        `n_training` of the others are drawn, stratified too, from a stream of their own: the validation images stay.
+        Raises ValueError where `n_validation` leaves no image to train on or none to choose by, and where there are
+        fewer than `n_training` others.
         Source: method section 1 (CIFAR: 50,000 = 40,000 + 10,000).
         """
         n = len(self.labels)
@@ -75,7 +80,19 @@ class ImageSet:
                 "or leave it empty for a fifth"
             )
         rest, taken = stratified_split(self.labels.numpy(), wanted / n, derive(seed, "split"))
+        if n_training is not None and n_training != len(rest):
+            rest = self._part_of(rest, n_training, seed)
         return Split(torch.from_numpy(rest), torch.from_numpy(taken))
+
+    def _part_of(self, rest: Indices, n_training: int, seed: int) -> Indices:
+        if not 0 < n_training < len(rest):
+            raise ValueError(
+                f"n_training={n_training}: {self.name} has {len(rest)} images that are not held back; give 1 to "
+                f"{len(rest)}, or leave it empty for all"
+            )
+        labels = self.labels.numpy()[rest]
+        _, chosen = stratified_split(labels, n_training / len(rest), derive(seed, "split", step=1))
+        return rest[chosen]
 
 
 def normalisation(images: Tensor, indices: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -138,6 +155,7 @@ def read_imageset(folder: Path) -> ImageSet:
         found = ImageSet(
             str(meta["name"]), images, labels.clone(), test_images, test_labels.clone(),
             tuple(map(str, meta["classes"])), bool(meta["flips"]), str(meta["digest"]),
+            bool(meta.get("crops", True)),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DamagedDataset(f"{folder}: {error}; import the data set again") from error

@@ -37,6 +37,14 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
     return int(rights(logits, labels).sum()) / len(labels)
 
 
+def balanced(right: Tensor, labels: Tensor) -> float:
+    """Mean over the classes that occur of the share of their images that is right: bool (N,), int64 (N,); 0..1."""
+    n = torch.bincount(labels.cpu())
+    hits = torch.bincount(labels.cpu()[right.cpu()], minlength=len(n))
+    occurs = n > 0
+    return float((hits[occurs].double() / n[occurs].double()).mean())
+
+
 def rights(logits: Tensor, labels: Tensor) -> Tensor:
     """Whether each row of logits (N, n_classes) is highest at its label (N,): bool (N,)."""
     return logits.argmax(1) == labels.to(logits.device)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from searches.nash.beginnings import TRAINED_ON_ALL as TRAINED_ON_ALL
-from searches.nash.beginnings import Task, augmentation_of, begin
+from searches.nash.beginnings import Task, augmentation_of, begin, split_of
 from searches.nash.checkpoints import State
 from searches.nash.config import SearchConfig
 from searches.nash.curves import Diverged, Point
@@ -27,7 +27,7 @@ from searches.nash.devices import (
     peak_memory_bytes,
     reset_peak_memory,
 )
-from searches.nash.evaluation import accuracy, predict
+from searches.nash.evaluation import accuracy, balanced, predict, rights
 from searches.nash.hillclimb import Job
 from searches.nash.inheritance import Seal, Statistics
 from searches.nash.morphisms import Deepen
@@ -53,7 +53,7 @@ class Trained:
 
     `correct`: right or wrong per validation image, in the split's order, packed eight to a byte. `test_softmax`
     (N, n_classes): of a final training and of a comparison. `seal`: None where no morphism was applied, and where
-    it does not apply: config.network_morphism is off. `train_seconds`: wall time of training and its validation,
+    it does not apply: config.network_morphism is off. `val_balanced`, `test_balanced`: mean over the classes. `train_seconds`: wall time of training and its validation,
     resumed parts summed. `flops_per_second`: achieved, counted from the architecture's MACs.
     """
 
@@ -69,6 +69,8 @@ class Trained:
     peak_memory_bytes: int
     numeric_path: str
     threads: int
+    val_balanced: float | None = None
+    test_balanced: float | None = None
 
 
 def execute(
@@ -98,7 +100,7 @@ def execute(
     device = choose_device(str(device))
     reset_peak_memory(device)
     with out_of_memory_named():
-        task = Task(job, config, dataset, dataset.split(config.seed, config.n_validation), device, on_batch)
+        task = Task(job, config, dataset, split_of(config, dataset), device, on_batch)
         network, seal = begin(task, parent, statistics)
         if seal is not None and on_seal is not None:
             on_seal(seal)
@@ -128,7 +130,7 @@ def _training_of(
         network,
         dataset.images,
         dataset.labels,
-        indices=None if task.sees_all else task.split.train,
+        indices=task.seen,
         epochs=job.epochs,
         lambda_start=lambda_start,
         lambda_end=lambda_end,
@@ -178,16 +180,18 @@ def _calibrated(parent: Network | None, task: Task) -> tuple[str, ...]:
 def _measured(task: Task, training: Training, seal: Seal | None) -> Trained:
     """What a training that has ended is remembered by. Raises Diverged where its logits are not finite."""
     network, dataset = training.network, task.dataset
-    val_accuracy = test_accuracy = correct = test_softmax = None
+    val_accuracy = test_accuracy = val_balanced = test_balanced = correct = test_softmax = None
     if task.sees_all:
         logits = predict(network, dataset.test_images, on_batch=training.on_batch)
         test_accuracy = accuracy(logits, dataset.test_labels)
+        test_balanced = balanced(rights(logits, dataset.test_labels), dataset.test_labels)
         test_softmax = torch.softmax(logits.double(), 1).float().numpy()
     else:
         if training.correct is None:  # resumed from the checkpoint of the last epoch
             training.measure()
         assert training.correct is not None
         val_accuracy = int(training.correct.sum()) / len(training.correct)
+        val_balanced = balanced(training.correct, dataset.labels[task.split.validation])
         correct = np.packbits(training.correct.numpy()).tobytes()
     if test_accuracy is not None and math.isnan(test_accuracy):
         raise Diverged("the logits of the test images are not finite")
@@ -205,4 +209,6 @@ def _measured(task: Task, training: Training, seal: Seal | None) -> Trained:
         peak_memory_bytes=peak_memory_bytes(task.device),
         numeric_path=numeric_path(task.device, task.config.precision),
         threads=torch.get_num_threads(),
+        val_balanced=val_balanced,
+        test_balanced=test_balanced,
     )

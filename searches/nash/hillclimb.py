@@ -90,11 +90,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A training that has ended; `val_accuracy` as a fraction, of those that are done and had a validation set."""
+    """A training that has ended; accuracies as fractions, of those that are done and had a validation set.
+
+    `val_balanced`: the mean over the classes, which some searches are decided by.
+    """
 
     job: Job
     status: str
     val_accuracy: float | None = None
+    val_balanced: float | None = None
 
     def __post_init__(self) -> None:
         if self.status not in ENDED:
@@ -125,7 +129,7 @@ def plan(config: SearchConfig, history: History) -> list[Job]:
     ended = {outcome.job.key: outcome for outcome in history}
     if PRETRAIN not in ended:
         return [_pretraining(config)]
-    best = winner(ended.values(), 0)
+    best = winner(ended.values(), 0, config.selection)
     for step in range(1, config.n_steps + 1):
         if best is None:
             return []
@@ -133,7 +137,7 @@ def plan(config: SearchConfig, history: History) -> list[Job]:
         missing = [key for key in keys if key not in ended]
         if missing:
             return [_neighbour(config, best.job, key) for key in missing]
-        best = winner(ended.values(), step)
+        best = winner(ended.values(), step, config.selection)
     final = ("final", config.n_steps, 0)
     if best is None:
         return []
@@ -155,7 +159,7 @@ def _comparison(name: str, config: SearchConfig, ended: Mapping[Key, Outcome]) -
     """
     epochs = config.comparison_epochs(name)
     if name == "snapshots":
-        best = {step: winner(ended.values(), step) for step in range(1, config.n_steps)}
+        best = {step: winner(ended.values(), step, config.selection) for step in range(1, config.n_steps)}
         return [Job("snapshot", i, 0, o.job.key, (), o.job.architecture, epochs) for i, o in best.items() if o]
     if name == "scratch":
         final = ended["final", config.n_steps, 0].job
@@ -169,8 +173,10 @@ def _reference(name: str, config: SearchConfig) -> Architecture:
     return config.initial_architecture()
 
 
-def winner(history: History, step: int) -> Outcome | None:
+def winner(history: History, step: int, selection: str = "accuracy") -> Outcome | None:
     """model_best after a step (0: after pretraining), among those that are done; None if none is.
+
+    `selection`: the config's, which measure on the validation set decides.
 
     Raises nothing for an open step: the leader so far is returned.
     Source: Algorithm 1 line 19; ties keep the parent, else the lower j (ours).
@@ -179,12 +185,12 @@ def winner(history: History, step: int) -> Outcome | None:
     survivors = [
         o for o in history if o.job.kind == kind and o.job.step == step and o.status == "done"
     ]
-    return max(survivors, key=_rank, default=None)
+    return max(survivors, key=lambda outcome: _rank(outcome, selection), default=None)
 
 
-def _rank(outcome: Outcome) -> tuple[float, bool, int]:
-    accuracy = -1.0 if outcome.val_accuracy is None else outcome.val_accuracy
-    return accuracy, outcome.job.is_parent, -outcome.job.index
+def _rank(outcome: Outcome, selection: str) -> tuple[float, bool, int]:
+    measured = outcome.val_balanced if selection == "balanced" else outcome.val_accuracy
+    return -1.0 if measured is None else measured, outcome.job.is_parent, -outcome.job.index
 
 
 def has_failed(config: SearchConfig, history: History) -> bool:

@@ -138,7 +138,8 @@ class _Search:
         self.tell("candidate_started", **names, epochs=job.epochs)
         status, reason, trained = self._try(job, names)
         val_accuracy = trained.val_accuracy if trained else None
-        self.history.append(Outcome(job, status, val_accuracy))
+        val_balanced = trained.val_balanced if trained else None
+        self.history.append(Outcome(job, status, val_accuracy, val_balanced))
         if trained:
             self.networks[job.key] = trained.network
             if job.kind == "final":
@@ -151,6 +152,7 @@ class _Search:
             status=status,
             reason=reason,
             val_accuracy=val_accuracy,
+            val_balanced=val_balanced,
             test_accuracy=trained.test_accuracy if trained else None,
             n_parameters=job.architecture.n_parameters,
             n_macs=job.architecture.n_macs,
@@ -193,7 +195,7 @@ class _Search:
 
     def close_step(self, job: Job) -> None:
         """Tell whom the step of this job chose."""
-        best = None if job.kind in TRAINED_ON_ALL else winner(self.history, job.step)
+        best = None if job.kind in TRAINED_ON_ALL else winner(self.history, job.step, self.config.selection)
         if best is not None:
             self.tell("step_decided", step=job.step, code=best.job.code, val_accuracy=best.val_accuracy)
 

@@ -1,5 +1,6 @@
 """Which network of a search is its best, and what a downloaded model says of itself."""
 
+from operator import itemgetter
 from typing import Any
 
 from searches.models import Candidate, Search
@@ -19,7 +20,9 @@ def best_so_far(search: Search) -> Candidate | None:
     if winner is None:
         return None
     later = done.filter(kind=Candidate.Kind.NEIGHBOUR, step__gt=winner.step).order_by("index")
-    return max((winner, *later), key=lambda c: -1.0 if c.val_accuracy is None else c.val_accuracy)
+    selection = search.search_config.selection
+    measured = ((c.measured_by(selection), c) for c in (winner, *later))
+    return max(((-1.0 if value is None else value, c) for value, c in measured), key=itemgetter(0))[1]
 
 
 def model_info(candidate: Candidate, *, test_accuracy: float | None) -> dict[str, Any]:

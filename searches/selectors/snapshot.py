@@ -11,11 +11,16 @@ from django.urls import reverse
 from searches import comparisons
 from searches.models import Candidate, Point, Search
 from searches.nash.morphisms import morphism_from_dict
+from searches.selectors.datasets import augmentation_words, is_uneven
 from searches.selectors.disk import disk_use
 from searches.selectors.files import model_artifact
 from searches.selectors.log import log_line, newest_events
+<<<<<<< HEAD
 from searches.selectors.operators import operator_table
 from searches.selectors.progress import SIMULATE_SECONDS, n_validation_images, progress_fields, seconds_spent
+=======
+from searches.selectors.progress import progress_fields, seconds_spent, split_sizes
+>>>>>>> 93141d7 (Split sizes, crops per data set and selection by balanced accuracy)
 from searches.selectors.workers import worker_dicts
 
 KIND_ORDER = ("pretrain", "neighbour", "final", "snapshot", "scratch", "reference")
@@ -148,6 +153,8 @@ def candidate_state(candidate: Candidate) -> dict[str, Any]:
         "numeric_path": candidate.numeric_path,
         "epoch": round(candidate.epoch, 4),
         "val_accuracy": candidate.val_accuracy,
+        "val_balanced": candidate.val_balanced,
+        "test_balanced": candidate.test_balanced,
         "test_accuracy": candidate.test_accuracy,
         "gap": candidate.gap,
         "seal": candidate.seal,
@@ -176,15 +183,17 @@ def _points(search: Search) -> dict[str, list[list[float | int | None]]]:
 
 def _dataset_fields(search: Search) -> dict[str, Any]:
     dataset, config = search.dataset, search.search_config
-    n_validation = n_validation_images(config, dataset.n_train)
+    n_train, n_validation = split_sizes(config, dataset.n_train)
     return {
         "name": dataset.name,
-        "n_train": dataset.n_train - n_validation,
+        "n_train": n_train,
         "n_validation": n_validation,
         "n_test": dataset.n_test,
         "n_classes": dataset.n_classes,
         "input_shape": list(dataset.input_shape),
         "flips": dataset.flips,
+        "augmentation": augmentation_words(config, dataset),
+        "is_uneven": is_uneven(dataset),
     }
 
 

@@ -28,18 +28,21 @@ class Next:
     why: str = ""
 
 
-def after(search_id: int, candidate_id: int, status: str, val_accuracy: float | None) -> Next:
+def after(
+    search_id: int, candidate_id: int, status: str, val_accuracy: float | None, val_balanced: float | None = None
+) -> Next:
     """What follows once this candidate ends so."""
     search = Search.objects.get(pk=search_id)
     known = read_history(search, without=candidate_id)
     ending = search.candidates.defer("correct").get(pk=candidate_id)
-    history = [*known.outcomes, Outcome(ending.job(known.key_of(ending.parent_id)), status, val_accuracy)]
+    job = ending.job(known.key_of(ending.parent_id))
+    history = [*known.outcomes, Outcome(job, status, val_accuracy, val_balanced)]
     config = search.search_config
     jobs = plan(config, history)
     in_step = ending.kind in (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
     is_open = any((job.kind, job.step) == (ending.kind, ending.step) for job in jobs)
     decided = ending.step if in_step and not is_open else None
-    best = winner(history, ending.step) if decided is not None else None
+    best = winner(history, ending.step, config.selection) if decided is not None else None
     why = over_budget(search, best) if any(job.kind == Candidate.Kind.NEIGHBOUR for job in jobs) else ""
     if why and (cut := _cut(config, history, known.open_jobs, known.seen, why)):
         return cut
@@ -88,7 +91,7 @@ def _cut(
         seen,
         plan(short, ended),
         short.n_steps,
-        winner(ended, short.n_steps),
+        winner(ended, short.n_steps, short.selection),
         failed=False,
         config=short,
         why=why,

@@ -75,13 +75,27 @@ def _check_images(config: SearchConfig, dataset: DataSet) -> None:
         errors["input_shape"] = f"{config.input_shape}; the images of {dataset.name} are {dataset.input_shape}"
     if config.n_classes != dataset.n_classes:
         errors["n_classes"] = f"{config.n_classes}; {dataset.name} has {dataset.n_classes}"
-    if config.n_validation is not None and config.n_validation >= dataset.n_train:
-        errors["n_validation"] = (
-            f"{config.n_validation:,} of {dataset.n_train:,} training images; leave some to train on, "
-            f"for example {dataset.n_train // 5:,}"
-        )
+    errors |= errors_of_split(config, dataset.n_train)
     if errors:
         raise InvalidConfig(errors)
+
+
+def errors_of_split(config: SearchConfig, n_images: int) -> dict[str, str]:
+    """What is wrong with the sizes of the split for a data set of so many training images, by setting."""
+    held_back = n_images // 5 if config.n_validation is None else config.n_validation
+    if held_back >= n_images:
+        return {
+            "n_validation": f"{held_back:,} of {n_images:,} training images: none would be left to train on. "
+            f"Give less, for example {n_images // 5:,}"
+        }
+    if held_back < 1:
+        return {"n_validation": f"a fifth of {n_images:,} training images is none; give at least 1"}
+    if config.n_training is not None and config.n_training > n_images - held_back:
+        return {
+            "n_training": f"{config.n_training:,}; {n_images:,} training images less {held_back:,} held back are "
+            f"{n_images - held_back:,}: give 1 to {n_images - held_back:,}, or nothing for all"
+        }
+    return {}
 
 
 def _check_budget(dataset: DataSet, hours_limit: float | None, accuracy_goal: float | None) -> None:

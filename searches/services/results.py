@@ -27,6 +27,9 @@ from searches.services.leases import MAX_FAILURES, Lease, LeaseLost, failures_af
 from searches.services.moving import crown, move_on
 
 
+MEASURES = ("val_accuracy", "val_balanced")
+
+
 @dataclass(frozen=True)
 class MadeFile:
     """A file that lies on disk, whole, before its row is written; `path` below the data folder."""
@@ -50,6 +53,8 @@ class Result:
     flops_per_second: float | None
     peak_memory_bytes: int | None
     files: tuple[MadeFile, ...] = ()
+    val_balanced: float | None = None
+    test_balanced: float | None = None
 
 
 def finish(lease: Lease, result: Result) -> list[int]:
@@ -59,6 +64,8 @@ def finish(lease: Lease, result: Result) -> list[int]:
         "status": Candidate.Status.DONE,
         "val_accuracy": result.val_accuracy,
         "test_accuracy": result.test_accuracy,
+        "val_balanced": result.val_balanced,
+        "test_balanced": result.test_balanced,
         "correct": result.correct,
         "seconds": result.seconds,
         "images_per_second": result.images_per_second,
@@ -133,7 +140,7 @@ def end(
     All in one transaction: row, files, events, winner, next rows. Raises LeaseLost.
     """
     while True:
-        following = after(search_id, candidate_id, columns["status"], columns.get("val_accuracy"))
+        following = after(search_id, candidate_id, columns["status"], *map(columns.get, MEASURES))
         with transaction.atomic():
             search = lock_search(search_id)
             if following.history != rows_ended(search, without=candidate_id):

@@ -78,12 +78,14 @@ def sealed(candidate: Candidate, delta32: float | None, delta64: float | None) -
     return f"Seal of {candidate.code}: largest |Δ logit| {' and '.join(measured)}, evaluation mode"
 
 
-def decided(step: int, winner: Candidate, runner_up: Candidate | None) -> str:
+def decided(step: int, winner: Candidate, runner_up: Candidate | None, selection: str = "accuracy") -> str:
     words = f"Step {step} decided: {winner.code} wins"
-    if winner.val_accuracy is not None:
-        words += f" with {per_cent(winner.val_accuracy)}"
-        if runner_up is not None and runner_up.val_accuracy is not None:
-            lead = 100 * (winner.val_accuracy - runner_up.val_accuracy)
+    best = winner.measured_by(selection)
+    second = runner_up.measured_by(selection) if runner_up is not None else None
+    if best is not None:
+        words += f" with {per_cent(best)}" + (" balanced accuracy" if selection == "balanced" else "")
+        if runner_up is not None and second is not None:
+            lead = 100 * (best - second)
             words += f", {lead:.2f} points before {runner_up.code}" if lead else f", level with {runner_up.code}"
             words += _doubt(runner_up)
     return words

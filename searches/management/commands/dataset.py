@@ -30,6 +30,7 @@ class Command(BaseCommand):
         importing.add_argument(
             "--no-flip", action="store_true", help="a mirrored image would be wrong (digits, letters, signs)"
         )
+        importing.add_argument("--no-crop", action="store_true", help="a moved image would be wrong")
         importing.add_argument(
             "--size", type=int, metavar="N", help="pixels of a side, 8 to 64 (default: what most images have)"
         )
@@ -38,12 +39,14 @@ class Command(BaseCommand):
     def handle(self, *, verb: str, **options: Any) -> None:
         {"import": self._import, "list": self._list}[verb](**options)
 
-    def _import(self, *, name: str, path: Path, no_flip: bool, size: int | None, **_options: Any) -> None:
+    def _import(
+        self, *, name: str, path: Path, no_flip: bool, no_crop: bool, size: int | None, **_options: Any
+    ) -> None:
         progress = Progress(cast(TextIO, self.stdout._out), is_terminal=self.stdout.isatty())
         start = time.monotonic()
         try:
             pk = datasets.import_dataset(
-                name, path, size=size, flips=not no_flip, report=_reporter(progress, path.name)
+                name, path, size=size, flips=not no_flip, crops=not no_crop, report=_reporter(progress, path.name)
             )
         except (BadArchive, ValueError) as error:
             raise CommandError(str(error)) from error

@@ -99,10 +99,12 @@ def mean_and_std(images: npt.NDArray[np.uint8]) -> tuple[list[float], list[float
     return mean.tolist(), np.sqrt(variance.clip(0)).tolist()
 
 
-def write_meta(folder: Path, *, name: str, classes: tuple[str, ...], flips: bool, facts: Mapping[str, Any]) -> Meta:
+def write_meta(
+    folder: Path, *, name: str, classes: tuple[str, ...], flips: bool, crops: bool = True, facts: Mapping[str, Any]
+) -> Meta:
     """Describe the arrays in folder by its meta.json, and return that.
 
-    Holds name, classes, input_shape (C, H, W), flips, n_train, n_test, digest, mean and std per channel of the
+    Holds name, classes, input_shape (C, H, W), flips, crops, n_train, n_test, digest, mean and std per channel of the
     training images scaled to 0..1, counts per class of both parts, and the given facts.
     """
     images, labels, test_images, test_labels = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in PARTS)
@@ -112,6 +114,7 @@ def write_meta(folder: Path, *, name: str, classes: tuple[str, ...], flips: bool
         "classes": list(classes),
         "input_shape": list(images.shape[1:]),
         "flips": flips,
+        "crops": crops,
         "n_train": len(labels),
         "n_test": len(test_labels),
         "digest": digest_of(images, labels, test_images, test_labels),

@@ -74,6 +74,7 @@ def convert(
     name: str,
     size: int | None = None,
     flips: bool = True,
+    crops: bool = True,
     report: Report | None = None,
     n_processes: int | None = None,
 ) -> Meta:
@@ -81,7 +82,7 @@ def convert(
 
     Images become squares of `size` pixels, 8 to 64; None: the median of their shorter sides, 64 at most. Without a
     test folder one sixth becomes the test part, stratified, seed 0. `flips`: whether a mirrored image keeps its
-    label. `report(done, total)` is called as images are decoded; what it raises ends the conversion.
+    label; `crops`: whether one moved by an eighth of its side does. `report(done, total)` is called as images are decoded; what it raises ends the conversion.
     `n_processes` decode (0: none but this one).
     Raises BadArchive, ValueError for a size outside 8..64; target then does not exist.
     """
@@ -90,7 +91,7 @@ def convert(
     source = Path(source)
     try:
         with published(Path(target)) as folder:
-            return _convert_into(folder, source, name, size, flips, report, n_processes)
+            return _convert_into(folder, source, name, size, (flips, crops), report, n_processes)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise BadArchive(f"The disk is too full to import {source.name}.") from error
@@ -102,7 +103,7 @@ def _convert_into(
     source: Path,
     name: str,
     size: int | None,
-    flips: bool,
+    keeps_label: tuple[bool, bool],
     report: Report | None,
     n_processes: int | None,
 ) -> Meta:
@@ -125,7 +126,8 @@ def _convert_into(
         "broken": {"n": len(tally.broken), "names": [name for name, _ in tally.broken[:N_BROKEN_NAMED]]},
         "notes": [*layout.notes, *split_note, *_notes(tally, side)],
     }
-    meta = write_meta(folder, name=name, classes=layout.classes, flips=flips, facts=facts)
+    flips, crops = keeps_label
+    meta = write_meta(folder, name=name, classes=layout.classes, flips=flips, crops=crops, facts=facts)
     _check_counts(listing.label, meta)
     return meta
 
