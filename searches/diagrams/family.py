@@ -37,6 +37,7 @@ class Member:
     is_parent: bool
     wins: bool = False
     leads: bool = False
+    measure: float | None = None
     ramp: int = 1
 
     @property
@@ -177,7 +178,7 @@ def _with_heir(members: list[Member], *, decided: bool) -> list[Member]:
         return members
     if members[0].kind == "pretrain":
         return [replace(m, wins=True) for m in members]
-    best = max(done, key=lambda m: (m.accuracy or 0.0, m.is_parent, -m.index))
+    best = max(done, key=lambda m: (m.measure or 0.0, m.is_parent, -m.index))
     return [replace(m, leads=m is best) for m in members]
 
 
@@ -205,6 +206,7 @@ def _member(c: Mapping[str, Any], config: Mapping[str, Any], ramp: Ramp) -> Memb
         place=max(0, int(c["index"]) - 1),
         is_parent=is_parent,
         wins=bool(c["winner"]),
+        measure=c.get("val_balanced") if config.get("selection") == "balanced" else accuracy,
         ramp=ramp.step(accuracy) if kind != "final" and accuracy is not None else 1,
     )
 

@@ -64,10 +64,12 @@ function figures(candidate) {
   const gap = known && parent?.val_accuracy != null ? candidate.val_accuracy - parent.val_accuracy : null;
   const value = final ? candidate.test_accuracy : candidate.val_accuracy;
   const accuracy = value === null ? "–" : [percent(value), h("span", { class: "pm" }, ` ± ${(100 * plusMinus(value, final ? store.search.dataset.n_test : n)).toFixed(2)}`)];
+  const balanced = final ? candidate.test_balanced : candidate.val_balanced;
   const against = gap === null ? "" : `${gap < 0 ? "−" : "+"}${(100 * Math.abs(gap)).toFixed(2)} points to its parent ${parent.code}`;
   setChildren(
     byId("candidate-figures"),
     figure(final ? "Test accuracy" : "Validation accuracy", accuracy, against),
+    balanced != null && (store.search.dataset.is_uneven || store.search.config.selection === "balanced") && figure("Balanced accuracy", percent(balanced), "mean over the classes"),
     figure("Parameters", count(candidate.n_parameters), parent ? `${count(parent.n_parameters)} before` : ""),
     figure("MACs an image", short(candidate.n_macs), parent ? `${short(parent.n_macs)} before` : ""),
     figure("Training time", duration(candidate.seconds), candidate.attempt > 1 ? `attempt ${candidate.attempt}` : ""),

@@ -180,11 +180,16 @@ export class Store {
     return this.final?.status === "done" ? this.final.test_accuracy : null;
   }
 
-  /** Who leads a row that is still open: the highest validation accuracy so far, or null. */
+  /** What a step is decided by: validation accuracy, or its mean over the classes. */
+  measure(candidate) {
+    return this.search.config.selection === "balanced" ? candidate.val_balanced : candidate.val_accuracy;
+  }
+
+  /** Who leads a row that is still open: the highest by the measure so far, or null. */
   leaderOf(row) {
     if (this.winnerOf(row)) return null;
-    const ended = this.row(row).filter((c) => c.status === "done" && c.val_accuracy !== null);
-    return ended.reduce((top, c) => (top === null || c.val_accuracy > top.val_accuracy ? c : top), null);
+    const ended = this.row(row).filter((c) => c.status === "done" && this.measure(c) !== null);
+    return ended.reduce((top, c) => (top === null || this.measure(c) > this.measure(top) ? c : top), null);
   }
 
   /** Whether a training that failed can be tried again: what is decided stays. */

@@ -22,7 +22,7 @@ export class Table {
   #show() {
     const store = this.#store;
     const step = this.#step;
-    const rows = ranked(store.row(step));
+    const rows = ranked(store.row(step), (c) => store.measure(c));
     this.#head(rows);
     const n = store.search.dataset.n_validation;
     const measured = rows.filter((c) => c.val_accuracy !== null);
@@ -57,7 +57,7 @@ export class Table {
     const title = step === 0 ? "Pretraining" : step > nSteps ? "Final training" : `Candidates of step ${step}`;
     setText(byId("children-h"), title);
     setText(byId("children-sub"), this.#sub(rows));
-    setText(byId("children-caption"), `${title}, by validation accuracy`);
+    setText(byId("children-caption"), `${title}, by ${this.#store.search.config.selection === "balanced" ? "balanced" : "validation"} accuracy`);
     const name = (row) => (row === 0 ? "Pre" : row > nSteps ? "Final" : `${openRow < 8 ? "Step " : ""}${row}`);
     const rowsThere = Array.from({ length: openRow + 1 }, (_, row) => [row, name(row)]);
     const tools = segmented("Step", rowsThere, step, (row) => this.#store.showStep(row));
@@ -84,13 +84,21 @@ export class Table {
       { class: classes.filter(Boolean).join(" "), onclick: (event) => event.target.closest("a, button") || this.#store.choose(candidate.code) },
       this.#name(candidate, place, top),
       h("td", { "data-label": "Morphisms" }, morphismList(candidate)),
-      h("td", { class: "num accuracy", "data-label": "Validation accuracy" }, accuracy(candidate, n), this.#retry(candidate)),
+      h("td", { class: "num accuracy", "data-label": "Validation accuracy" }, accuracy(candidate, n), this.#balanced(candidate), this.#retry(candidate)),
       h("td", { class: "plot", "aria-hidden": "true" }, scale && candidate.val_accuracy !== null ? plot(interval(candidate.val_accuracy, n), candidate.val_accuracy, scale, band) : ""),
       h("td", { class: "num", "data-label": "Parameters" }, count(candidate.n_parameters)),
       h("td", { class: "num", "data-label": "MACs" }, short(candidate.n_macs)),
       h("td", { class: "num", "data-label": "Seal" }, sealCell(candidate, this.#store.search.config)),
       h("td", { class: "num", "data-label": "Time" }, duration(candidate.seconds)),
     );
+  }
+
+  /** Beside the accuracy where classes are of unequal size, or where it decides. */
+  #balanced(candidate) {
+    const { dataset, config } = this.#store.search;
+    const value = candidate.test_balanced ?? candidate.val_balanced;
+    if (value == null || !(dataset.is_uneven || config.selection === "balanced")) return "";
+    return h("div", { class: "muted" }, `balanced ${percent(value)}`);
   }
 
   /** For who may change the search: the training alone is tried again. */
@@ -115,10 +123,10 @@ export class Table {
   }
 }
 
-/** Those that are done by accuracy (ties: the parent, then the lower j), then those under way, then the rest. */
-function ranked(row) {
+/** Those that are done by what decides (ties: the parent, then the lower j), then those under way, then the rest. */
+function ranked(row, measure) {
   const group = (c) => (c.status === "done" ? 0 : c.status === "running" ? 1 : c.status === "pending" ? 2 : 3);
-  const value = (c) => (group(c) === 0 ? (c.val_accuracy ?? -1) : 0);
+  const value = (c) => (group(c) === 0 ? (measure(c) ?? -1) : 0);
   return [...row].sort((a, b) => group(a) - group(b) || value(b) - value(a) || (group(a) ? 0 : isParentSlot(b) - isParentSlot(a)) || a.index - b.index);
 }
 

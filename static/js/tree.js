@@ -160,6 +160,6 @@ export class Tree {
 
   #bestChild(candidate) {
     const children = this.#store.all.filter((c) => c.parent === candidate.id && !isComparison(c));
-    return children.find((c) => c.winner) ?? children.reduce((top, c) => (top === null || (c.val_accuracy ?? -1) > (top.val_accuracy ?? -1) ? c : top), null);
+    return children.find((c) => c.winner) ?? children.reduce((top, c) => (top === null || (this.#store.measure(c) ?? -1) > (this.#store.measure(top) ?? -1) ? c : top), null);
   }
 }

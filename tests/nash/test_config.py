@@ -102,6 +102,8 @@ def test_a_preset_that_is_none_is_named():
         ("neighbour_rate=0.025", 0.025),
         ("neighbour_rate=", None),
         ("network_morphism=no", False),
+        ("n_training=", None),
+        ("selection=balanced", "balanced"),
     ],
 )
 def test_a_setting_is_read_as_a_person_writes_it(text, value):

@@ -198,3 +198,20 @@ def test_an_archive_without_images_leaves_nothing_behind(tmp_path):
 
 def test_few_digits_of_the_tests_hold_every_class():
     assert few_digits().labels.unique().tolist() == list(range(10))
+
+
+def test_the_training_part_may_be_smaller_and_the_validation_images_stay(digits):
+    whole, small = digits.split(3, 200), digits.split(3, 200, 500)
+    assert torch.equal(whole.validation, small.validation)
+    assert len(small.train) == 500
+    assert set(small.train.tolist()) < set(whole.train.tolist())
+    shares = torch.bincount(digits.labels[small.train]) / torch.bincount(digits.labels[whole.train])
+    assert (shares - 500 / 1297).abs().max() < 0.01
+    assert torch.equal(digits.split(3, 200, 1297).train, whole.train)
+    assert not torch.equal(digits.split(4, 200, 500).train, small.train)
+
+
+@pytest.mark.parametrize("n_training", [0, 1298])
+def test_more_training_images_than_are_left_are_refused_with_what_there_is(digits, n_training):
+    with pytest.raises(ValueError, match="1297 images that are not held back"):
+        digits.split(0, 200, n_training)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from searches.nash.evaluation import accuracy, evaluate, predict
+from searches.nash.evaluation import accuracy, balanced, evaluate, predict
 from searches.nash.export import weights_sha256
 
 from .images import random_images
@@ -64,3 +64,9 @@ def test_on_batch_is_called_before_each_batch(network, images):
     calls = []
     predict(network, images, batch_size=32, on_batch=lambda: calls.append(1))
     assert len(calls) == 3
+
+
+def test_balanced_accuracy_is_the_mean_over_the_classes_that_occur():
+    labels = torch.tensor([0, 0, 0, 0, 2, 2, 5])
+    right = torch.tensor([True, True, True, False, False, True, False])
+    assert balanced(right, labels) == pytest.approx((3 / 4 + 1 / 2 + 0) / 3)

@@ -126,3 +126,13 @@ def test_planning_does_not_load_torch():
     code = "import sys; from searches.nash import plan, SearchConfig, draw_morphisms; plan(SearchConfig(), []); "
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_step_may_be_decided_by_the_mean_over_the_classes_instead():
+    config = CONFIG.replace(selection="balanced")
+    history = [Outcome(plan(config, [])[0], "done", 0.5, 0.5)]
+    measures = {1: (0.9, 0.4), 2: (0.6, 0.7), 3: (0.7, 0.6)}
+    history += [Outcome(j, "done", *measures[j.index]) for j in plan(config, history)]
+    assert winner(history, 1).job.index == 1
+    assert winner(history, 1, "balanced").job.index == 2
+    assert {job.parent for job in plan(config, history)} == {("neighbour", 1, 2)}

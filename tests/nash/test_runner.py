@@ -216,6 +216,8 @@ def test_padding_and_flip_are_the_data_sets_unless_set(unseen):
     assert (augmentation_of(TINY, wide).padding, augmentation_of(TINY, wide).flip) == (4, True)
     own = augmentation_of(TINY.replace(padding=0, flip=False), wide)
     assert (own.padding, own.flip) == (0, False)
+    still = replace(wide, crops=False)
+    assert (augmentation_of(TINY, still).padding, augmentation_of(TINY.replace(padding=3), still).padding) == (0, 3)
 
 
 def test_what_a_training_cost_is_measured(pretrained):
@@ -257,6 +259,8 @@ def test_the_final_training_sees_all_images_and_keeps_the_searchs_normalisation(
     monkeypatch.setattr(Training, "run", lambda self: steps.update(n=self.n_images, v=self._validation) or iter(()))
     execute(result.history[-1].job, TINY, digits, result.network)
     assert steps == {"n": 300, "v": None}
+    execute(result.history[-1].job, TINY.replace(n_training=100), digits, result.network)
+    assert steps == {"n": 100 + 60, "v": None}
 
 
 def test_events_tell_the_search_from_beginning_to_end(search):

@@ -64,6 +64,8 @@ def test_numbers_are_read_as_people_write_them():
         ({"n_neigh": "0"}, "n_neigh", "outside the allowed range"),
         ({"kernels": []}, "kernels", "at least one"),
         ({"n_validation": "1497"}, "n_validation", "none would be left to train on"),
+        ({"n_validation": "497", "n_training": "1001"}, "n_training", "give 1 to 1,000"),
+        ({"selection": "f1"}, "selection", "not one of the available choices"),
         ({"max_parameters": "10"}, "max_parameters", "below model_0's own size"),
         ({"name": " "}, "name", "required"),
         ({"comparisons": ["scratch", "wrn-40-4"]}, "comparisons", "wrn-40-4 is not one of the available choices"),
