@@ -15,7 +15,7 @@ from searches.selectors.growth import Climb, Clock, climbs, first_size, growth_s
 from searches.selectors.machine import machine_of
 from searches.selectors.pace import pace_of
 from searches.selectors.past import Lessons, lessons, pixels_of
-from searches.selectors.progress import crew, n_validation_images
+from searches.selectors.progress import crew, n_training_images, n_validation_images
 
 SIMULATE_SECONDS = 0.4
 RANGE = (0.1, 0.9)
@@ -88,7 +88,7 @@ def forecast(
     learnt = lessons(device, config.precision)
     n_validation = n_validation_images(config, dataset.n_train)
     site = Site(
-        n_train=max(1, dataset.n_train - n_validation),
+        n_train=max(1, n_training_images(config, dataset.n_train)),
         n_validation=n_validation,
         n_workers=n_workers or machine_of(device).n_cores,
         machine=machine_of(device, config.precision),

@@ -12,7 +12,7 @@ from searches.selectors.footprint import Weighed, load_of
 from searches.selectors.growth import Leaning, quarter, size_of
 from searches.selectors.machine import machine_of
 from searches.selectors.pace import Timed
-from searches.selectors.progress import n_validation_images
+from searches.selectors.progress import n_training_images, n_validation_images
 
 NEWEST_TIMED, NEWEST_WEIGHED, NEWEST_DECIDED = 200, 16, 1000
 OTHER_SEARCH_NOISE = 0.3
@@ -52,7 +52,8 @@ def lessons(device: str, precision: str) -> Lessons:
 
 def _timed(row: dict[str, Any], search: Search, config: SearchConfig, device: str) -> Timed:
     n_validation = n_validation_images(config, search.dataset.n_train)
-    site = Site(search.dataset.n_train - n_validation, n_validation, 1, machine_of(device))
+    n_train = n_training_images(config, search.dataset.n_train)
+    site = Site(n_train, n_validation, 1, machine_of(device))
     work = Work(row["kind"], row["step"], row["n_macs"], row["epochs"], threads=row["threads"])
     n_batches = site.batches(work, config.batch_size) * row["epochs"]
     return Timed(

@@ -49,7 +49,6 @@ def progress_fields(search: Search, *, simulate_seconds: float | None = None) ->
     if simulate_seconds is None:
         return fields
     config = search.search_config
-<<<<<<< HEAD
     left = time_left(config, works, _site(search, config, spent), simulate_seconds=simulate_seconds)
     return {**fields, "seconds_left": None if left is None else round(left, 1)}
 
@@ -71,7 +70,7 @@ def _site(search: Search, config: SearchConfig, spent: float) -> Site:
     n_validation = n_validation_images(config, search.dataset.n_train)
     n_workers, device = crew()
     return Site(
-        n_train=search.dataset.n_train - n_validation,
+        n_train=n_training_images(config, search.dataset.n_train),
         n_validation=n_validation,
         n_workers=n_workers,
         machine=machine_of(device, config.precision),
@@ -84,10 +83,6 @@ def crew() -> tuple[int, str]:
     devices = list(workers_alive().values_list("device", flat=True))
     on_cuda = sum(device.startswith("CUDA") for device in devices)
     return len(devices), "cuda" if on_cuda > len(devices) / 2 else "cpu"
-=======
-    n_train, n_validation = split_sizes(config, search.dataset.n_train)
-    return time_left(config, works, n_train=n_train, n_validation=n_validation, n_workers=workers_alive().count())
->>>>>>> 93141d7 (Split sizes, crops per data set and selection by balanced accuracy)
 
 
 def progress_frame(search: Search) -> dict[str, Any]:
@@ -135,7 +130,11 @@ def is_superseded(kind: str, step: int, n_steps: int) -> bool:
     return step > n_steps or (kind == Candidate.Kind.SNAPSHOT and step == n_steps)
 
 
-def split_sizes(config: SearchConfig, n_images: int) -> tuple[int, int]:
-    """Images that are trained on and those held back: as the settings say, else a fifth is held back."""
-    n_validation = n_images // 5 if config.n_validation is None else config.n_validation
-    return n_images - n_validation if config.n_training is None else config.n_training, n_validation
+def n_validation_images(config: SearchConfig, n_images: int) -> int:
+    """Images held back from training: as the settings say, else a fifth."""
+    return n_images // 5 if config.n_validation is None else config.n_validation
+
+
+def n_training_images(config: SearchConfig, n_images: int) -> int:
+    """Images that are trained on in a step: as the settings say, else all that are not held back."""
+    return n_images - n_validation_images(config, n_images) if config.n_training is None else config.n_training

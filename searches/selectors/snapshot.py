@@ -15,12 +15,14 @@ from searches.selectors.datasets import augmentation_words, is_uneven
 from searches.selectors.disk import disk_use
 from searches.selectors.files import model_artifact
 from searches.selectors.log import log_line, newest_events
-<<<<<<< HEAD
 from searches.selectors.operators import operator_table
-from searches.selectors.progress import SIMULATE_SECONDS, n_validation_images, progress_fields, seconds_spent
-=======
-from searches.selectors.progress import progress_fields, seconds_spent, split_sizes
->>>>>>> 93141d7 (Split sizes, crops per data set and selection by balanced accuracy)
+from searches.selectors.progress import (
+    SIMULATE_SECONDS,
+    n_training_images,
+    n_validation_images,
+    progress_fields,
+    seconds_spent,
+)
 from searches.selectors.workers import worker_dicts
 
 KIND_ORDER = ("pretrain", "neighbour", "final", "snapshot", "scratch", "reference")
@@ -183,11 +185,10 @@ def _points(search: Search) -> dict[str, list[list[float | int | None]]]:
 
 def _dataset_fields(search: Search) -> dict[str, Any]:
     dataset, config = search.dataset, search.search_config
-    n_train, n_validation = split_sizes(config, dataset.n_train)
     return {
         "name": dataset.name,
-        "n_train": n_train,
-        "n_validation": n_validation,
+        "n_train": n_training_images(config, dataset.n_train),
+        "n_validation": n_validation_images(config, dataset.n_train),
         "n_test": dataset.n_test,
         "n_classes": dataset.n_classes,
         "input_shape": list(dataset.input_shape),

@@ -62,18 +62,13 @@ def _cut_short(search: Search, config: SearchConfig, why: str) -> None:
 
 
 def _say_decided(search: Search, step: int) -> None:
-<<<<<<< HEAD
     gaps = measure_gaps(search, step)  # of a step that is cut short; else the last training to end saw to it
     done = search.candidates.filter(kind=Candidate.Kind.NEIGHBOUR, step=step, status=Candidate.Status.DONE)
-    ranked = sorted(
-        done.defer("architecture", "correct"), key=lambda c: (c.is_winner, c.val_accuracy or 0.0), reverse=True
-=======
     selection = search.search_config.selection
     ranked = sorted(
-        search.candidates.filter(kind=Candidate.Kind.NEIGHBOUR, step=step, status=Candidate.Status.DONE),
+        done.defer("architecture", "correct"),
         key=lambda c: (c.is_winner, c.measured_by(selection) or 0.0),
         reverse=True,
->>>>>>> 93141d7 (Split sizes, crops per data set and selection by balanced accuracy)
     )
     append(
         search,
