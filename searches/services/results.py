@@ -26,7 +26,6 @@ from searches.services.history import rows_ended
 from searches.services.leases import MAX_FAILURES, Lease, LeaseLost, failures_after_death, give_back, mine
 from searches.services.moving import crown, move_on
 
-
 MEASURES = ("val_accuracy", "val_balanced")
 
 
