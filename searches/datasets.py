@@ -50,7 +50,8 @@ def import_dataset(
     """Import an image folder or archive as the data set `name`; the id of its row.
 
     `size`: pixels of a side, 8 to 64 (None: what the images suggest); `flips`: whether a mirrored image keeps its
-    label, `crops` whether one moved by an eighth of its side does; `report(done, total)` is called as images are decoded.
+    label, `crops` whether one moved by an eighth of its side does.
+    `report(done, total)` is called as images are decoded.
     Raises BadName, BadArchive, ValueError for the size. Nothing is left of an import that fails.
     """
     check_name(name)

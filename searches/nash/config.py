@@ -63,16 +63,16 @@ class SearchConfig:
         unit="images", paper="10,000", minimum=1,
     )
     n_training: int | None = setting(
-        None, "Data", "Of those that are not held back, so many of each class's share are used. Empty: all.",
+        None, "Data", "Drawn from those that are not held back. Empty: all.",
         unit="images", paper="40,000", minimum=1,
     )
     selection: str = setting(
-        "accuracy", "Data", "What a step is decided by. balanced: the mean over classes, for classes of unequal size.",
+        "accuracy", "Data", "What decides a step. balanced: the mean over the classes, for unequal ones.",
         paper="accuracy", choices=SELECTIONS,
     )
     padding: int | None = setting(
-        None, "Data", "Zero padding before the random crop; 0: no crop. Empty: as the data set says, an eighth of the side or "
-        "none.",
+        None, "Data",
+        "Zero padding before the random crop; 0: no crop. Empty: as the data set says, an eighth of the side or none.",
         unit="pixels", paper="4", minimum=0, maximum=32,
     )
     flip: bool | None = setting(

@@ -53,7 +53,8 @@ class Trained:
 
     `correct`: right or wrong per validation image, in the split's order, packed eight to a byte. `test_softmax`
     (N, n_classes): of a final training and of a comparison. `seal`: None where no morphism was applied, and where
-    it does not apply: config.network_morphism is off. `val_balanced`, `test_balanced`: mean over the classes. `train_seconds`: wall time of training and its validation,
+    it does not apply: config.network_morphism is off.
+    `val_balanced`, `test_balanced`: mean over the classes. `train_seconds`: wall time of training and its validation,
     resumed parts summed. `flops_per_second`: achieved, counted from the architecture's MACs.
     """
 

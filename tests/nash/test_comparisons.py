@@ -66,7 +66,7 @@ def compared(digits):
 def tie(monkeypatch):
     """Every validation accuracy counts as the same, so that each step is won by the parent's own slot."""
 
-    def outcome(job, status, val_accuracy):
+    def outcome(job, status, val_accuracy, _val_balanced):
         return Outcome(job, status, None if val_accuracy is None else 0.5)
 
     monkeypatch.setattr(runner, "Outcome", outcome)

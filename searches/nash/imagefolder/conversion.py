@@ -82,7 +82,8 @@ def convert(
 
     Images become squares of `size` pixels, 8 to 64; None: the median of their shorter sides, 64 at most. Without a
     test folder one sixth becomes the test part, stratified, seed 0. `flips`: whether a mirrored image keeps its
-    label; `crops`: whether one moved by an eighth of its side does. `report(done, total)` is called as images are decoded; what it raises ends the conversion.
+    label; `crops`: whether one moved by an eighth of its side does.
+    `report(done, total)` is called as images are decoded; what it raises ends the conversion.
     `n_processes` decode (0: none but this one).
     Raises BadArchive, ValueError for a size outside 8..64; target then does not exist.
     """
