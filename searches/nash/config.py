@@ -72,7 +72,7 @@ class SearchConfig:
     )
     padding: int | None = setting(
         None, "Data",
-        "Zero padding before the random crop; 0: no crop. Empty: as the data set says, an eighth of the side or none.",
+        "Zero padding before a random crop; 0: no crop. Empty: an eighth of the side, if the data set allows it.",
         unit="pixels", paper="4", minimum=0, maximum=32,
     )
     flip: bool | None = setting(
