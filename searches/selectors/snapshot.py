@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.urls import reverse
 
 from searches import comparisons
@@ -28,6 +28,8 @@ from searches.selectors.workers import worker_dicts
 KIND_ORDER = ("pretrain", "neighbour", "final", "snapshot", "scratch", "reference")
 HEAVY = ("architecture", "correct")
 """Columns that no list needs."""
+MANY_EPOCHS = 5000
+"""From so many epochs in a search on, a page would wait seconds for every point of every child."""
 
 
 def snapshot(search: Search) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def snapshot(search: Search) -> dict[str, Any]:
         "operators": operator_table([search.operators]),
         "workers": worker_dicts(),
         "candidates": [candidate_dict(c) for c in candidates],
-        "points": _points(search),
+        "points": _points(search, candidates),
         "log": [log_line(event) for event in newest if event.seq <= search.seq],
     }
 
@@ -114,8 +116,14 @@ def candidate_dicts(search: Search) -> list[dict[str, Any]]:
     return [candidate_dict(c) for c in in_order(_candidates(search))]
 
 
-def _candidates(search: Search) -> QuerySet[Candidate]:
-    return search.candidates.select_related("search", "parent").defer(*HEAVY, *(f"parent__{f}" for f in HEAVY))
+def _candidates(search: Search) -> list[Candidate]:
+    """Each once, as the parent of others too: parents are trainings of the same search."""
+    found = {c.pk: c for c in search.candidates.defer(*HEAVY)}
+    for candidate in found.values():
+        candidate.search = search
+        if candidate.parent_id is not None:
+            candidate.parent = found[candidate.parent_id]
+    return list(found.values())
 
 
 def candidate_dict(candidate: Candidate) -> dict[str, Any]:
@@ -168,18 +176,38 @@ def candidate_state(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def point_row(point: Point) -> list[float | int | None]:
+PointRow = list[float | int | None]
+
+
+def point_row(point: Point) -> PointRow:
     """[optimiser_step, epoch, loss, lr, validation accuracy, seconds], rounded to what a curve can show."""
-    loss = None if point.loss is None else round(point.loss, 5)
-    accuracy = None if point.val_accuracy is None else round(point.val_accuracy, 6)
-    seconds = None if point.seconds is None else round(point.seconds, 2)
-    return [point.optimiser_step, round(point.epoch, 4), loss, float(f"{point.lr:.6g}"), accuracy, seconds]
+    return _rounded(point.optimiser_step, point.epoch, point.loss, point.lr, point.val_accuracy, point.seconds)
 
 
-def _points(search: Search) -> dict[str, list[list[float | int | None]]]:
-    rows: dict[str, list[list[float | int | None]]] = defaultdict(list)
-    for point in Point.objects.filter(candidate__search=search).order_by("candidate_id", "optimiser_step"):
-        rows[str(point.candidate_id)].append(point_row(point))
+def _rounded(
+    step: int, epoch: float, loss: float | None, lr: float, accuracy: float | None, seconds: float | None
+) -> PointRow:
+    return [
+        step,
+        round(epoch, 4),
+        None if loss is None else round(loss, 5),
+        float(f"{lr:.6g}"),
+        None if accuracy is None else round(accuracy, 6),
+        None if seconds is None else round(seconds, 2),
+    ]
+
+
+def _points(search: Search, candidates: Sequence[Candidate]) -> dict[str, list[PointRow]]:
+    """Every point by candidate; of a search that has very many, of children of earlier steps their epochs' ends."""
+    rows: dict[str, list[PointRow]] = defaultdict(list)
+    points = Point.objects.filter(candidate__search=search).order_by("candidate_id", "optimiser_step")
+    if sum(c.epochs for c in candidates) > MANY_EPOCHS:
+        newest = max(c.step for c in candidates)
+        whole = ~Q(candidate__kind=Candidate.Kind.NEIGHBOUR) | Q(candidate__step__gte=newest - 1)
+        points = points.filter(whole | Q(val_accuracy__isnull=False))
+    columns = ("candidate_id", "optimiser_step", "epoch", "loss", "lr", "val_accuracy", "seconds")
+    for candidate, *values in points.values_list(*columns):
+        rows[str(candidate)].append(_rounded(*values))
     return dict(rows)
 
 

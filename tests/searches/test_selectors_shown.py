@@ -45,3 +45,17 @@ def test_disk_use_is_what_lies_below_the_folder_of_the_search(data_folder):
     (folder.parent / "note").write_bytes(b"x" * 10)
     (data_folder / "searches" / "other").write_bytes(b"x")
     assert selectors.disk_use(search) == 1010
+
+
+def test_of_very_many_epochs_the_page_gets_the_ends_of_earlier_ones_and_all_of_the_newest(monkeypatch):
+    search = run_to_end(make_search(n_steps=3))
+    monkeypatch.setattr("searches.selectors.snapshot.MANY_EPOCHS", 1)
+    early, late = (search.candidates.get(kind="neighbour", step=step, index=1) for step in (1, 3))
+    for candidate in (early, late):
+        candidate.points.all().delete()
+        for k in (1, 2, 3, 4):
+            accuracy = 0.5 if k % 2 == 0 else None
+            candidate.points.create(optimiser_step=k, epoch=k / 2, loss=1.0, lr=0.1, val_accuracy=accuracy)
+    points = selectors.snapshot(search)["points"]
+    assert [row[0] for row in points[str(early.pk)]] == [2, 4]
+    assert [row[0] for row in points[str(late.pk)]] == [1, 2, 3, 4]
