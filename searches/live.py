@@ -49,6 +49,7 @@ class Feed:
     frames: tuple[tuple[int, str], ...] = ()
     pulse: tuple[str, ...] = ()
     n_pulses: int = 0
+    disk_bytes: int = 0
     watchers: set["Watcher"] = field(default_factory=set)
 
     def after(self, seq: int) -> list[tuple[int, str]] | None:
@@ -182,7 +183,9 @@ class Tail:
         beats = encode({"kind": "heartbeat", "workers": selectors.worker_dicts()}) if feeds else ""
         for feed in feeds:
             search = Search.objects.select_related("dataset").filter(pk=feed.search_id).first()
-            progress = (encode(selectors.progress_frame(search)),) if search and search.status == "running" else ()
+            is_told = search is not None and (search.status == "running" or search.disk_bytes != feed.disk_bytes)
+            progress = (encode(selectors.progress_frame(search)),) if search and is_told else ()
+            feed.disk_bytes = search.disk_bytes if search else 0
             feed.pulse = (*progress, beats)
             feed.n_pulses += 1
             self._wake(feed)

@@ -30,6 +30,13 @@ register_converter(DigestConverter, "digest")
 
 urlpatterns = [
     path("", views.search_list, name="search_list"),
+    path("searches.csv", views.list_csv, name="list_csv"),
+    path("searches.json", views.list_json, name="list_json"),
+    path("searches/chosen/stop/", views.bulk_stop, name="bulk_stop"),
+    path("searches/chosen/delete/", views.bulk_delete, name="bulk_delete"),
+    path("searches/chosen/undelete/", views.bulk_undelete, name="bulk_undelete"),
+    path("searches/chosen/tag/", views.bulk_tag, name="bulk_tag"),
+    path("searches/chosen/untag/", views.bulk_untag, name="bulk_untag"),
     path("searches/new/", views.search_new, name="search_new"),
     path("searches/<uuid:uuid>/", views.search_detail, name="search_detail"),
     path("searches/<uuid:uuid>/tree.svg", views.search_tree, name="search_tree"),

@@ -186,6 +186,7 @@ def _claim_and_train(candidate: Candidate, n_threads: int, device: str, post: Po
         ids = _train_leased(candidate, lease, images, device, post)
         files.tidy(candidate)
         files.prune_losers(candidate)
+        services.note_disk_use(candidate.search_id)
         return ids
     except GONE as error:
         logger.info("%s", error)

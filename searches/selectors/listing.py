@@ -1,23 +1,27 @@
 """The list of searches: one line each, in a number of queries that does not grow with the lines."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.conf import settings
-from django.db.models import Case, F, FloatField, Q, QuerySet, Sum, When
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from searches import comparisons
-from searches.models import Candidate, Search
+from searches.models import Candidate, Search, Tag
+from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import COMPARISON_KINDS, ENDED
 from searches.selectors.access import Asker, deleted_for
-from searches.selectors.disk import disk_use
 from searches.selectors.progress import is_superseded
 from searches.selectors.waiting import TRAINS_IN
+from searches.selectors.wanted import NOBODY, STATES, Wanted, filtered, in_state, ordered
 from searches.selectors.workers import workers_alive
 
+PAGE = 50
 LIGHT = ("search_id", "kind", "step", "index", "status", "morphisms", "is_winner", "val_accuracy", "n_parameters")
 
 
@@ -25,10 +29,11 @@ LIGHT = ("search_id", "kind", "step", "index", "status", "morphisms", "is_winner
 class Line:
     """A search as the list shows it. `accuracies`: of the winners, model_0 first; `state`: its status, or stalled.
 
-    `n_before`: how many searches are trained before it; None where it does not wait to be trained. `bytes`: of disk.
+    `n_before`: how many searches are trained before it; None where it does not wait to be trained.
     """
 
     search: Search
+    tags: tuple[str, ...]
     state: str
     words: str
     epochs_done: float
@@ -37,7 +42,6 @@ class Line:
     n_parameters: int | None
     test_accuracy: float | None
     n_before: int | None
-    bytes: int
 
     @property
     def is_further_back(self) -> bool:
@@ -49,6 +53,10 @@ class Line:
         return self.accuracies[-1] if self.accuracies else None
 
     @property
+    def test_error(self) -> float | None:
+        return None if self.test_accuracy is None else 1.0 - self.test_accuracy
+
+    @property
     def seconds(self) -> float | None:
         """Wall time since the first training began, pauses included; None before that."""
         if self.search.started is None:
@@ -57,88 +65,140 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A page of the list. `counts`: by state, of what the other filters let through; `n`: of the state wanted."""
+
+    want: Wanted
+    lines: list[Line]
+    counts: dict[str, int]
+    n: int
+    page: int
+    n_pages: int
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What can be filtered by: names of data sets, owners and tags that searches have; `is_any`: a search exists."""
+
+    datasets: list[str]
+    owners: list[str]
+    tags: list[str]
+
+
+@dataclass(frozen=True)
 class DeletedLine:
     """A deleted search as the list shows it. `swept`: when its rows and files go."""
 
     search: Search
     swept: datetime
-    bytes: int
 
 
 def deleted_listing(user: Asker) -> list[DeletedLine]:
     """What this user may bring back, newest first."""
     kept = timedelta(hours=settings.NASH_KEEP_DELETED_HOURS)
     searches = deleted_for(user).select_related("dataset")
-    return [DeletedLine(s, s.deleted + kept, disk_use(s)) for s in searches if s.deleted is not None]
+    return [DeletedLine(s, s.deleted + kept) for s in searches if s.deleted is not None]
+
+
+def page_of(searches: QuerySet[Search], want: Wanted) -> Listed:
+    """The page that is wanted, the last one where there are fewer."""
+    anybody = workers_alive().exists()
+    found = filtered(searches, want)
+    counts = _counts(found, anybody=anybody)
+    n = counts.get(want.state, 0) if want.state else sum(counts.values())
+    n_pages = max(1, -(-n // PAGE))
+    page = min(want.page, n_pages)
+    rows = ordered(in_state(found, want.state, anybody=anybody), want.sort)[(page - 1) * PAGE : page * PAGE]
+    return Listed(want, _lines(rows, anybody=anybody), counts, n, page, n_pages)
+
+
+def all_of(searches: QuerySet[Search], want: Wanted) -> list[Line]:
+    """Every line that is wanted, whatever the page."""
+    anybody = workers_alive().exists()
+    return _lines(ordered(in_state(filtered(searches, want), want.state, anybody=anybody), want.sort), anybody=anybody)
+
+
+def choices(searches: QuerySet[Search]) -> Choices:
+    """What the filters offer."""
+    names = searches.order_by().values_list("dataset__name", flat=True).distinct()
+    owners = searches.order_by().values_list("owner__username", flat=True).distinct()
+    tags = Tag.objects.filter(searches__in=searches.order_by()).distinct().values_list("name", flat=True)
+    return Choices(sorted(names), sorted(NOBODY if o is None else o for o in owners), list(tags))
 
 
 def listing(searches: QuerySet[Search]) -> list[Line]:
-    """The searches, newest first, with what stands in their line."""
-    rows = list(
-        searches.select_related("dataset", "owner").annotate(epochs_done=_epochs_done()).order_by("-created", "-pk")
-    )
-    candidates = _telling_candidates(rows)
-    anybody = workers_alive().exists()
-    places = _places(rows)
-    superseded = _superseded_epochs(rows)
-    for search in rows:
-        search.epochs_done -= superseded[search.pk]
-    return [_line(search, candidates[search.pk], anybody, places.get(search.pk)) for search in rows]
+    """All of them, newest first."""
+    return all_of(searches, Wanted())
 
 
-def _places(searches: Iterable[Search]) -> dict[int, int]:
+def _counts(searches: QuerySet[Search], *, anybody: bool) -> dict[str, int]:
+    by_status = searches.order_by().values_list("status").annotate(n=Count("pk", distinct=True))
+    found = {("stalled" if s == "running" and not anybody else s): n for s, n in by_status}
+    return {state: found[state] for state in STATES if state in found}
+
+
+def _lines(searches: QuerySet[Search], *, anybody: bool) -> list[Line]:
+    rows = list(searches.select_related("dataset", "owner").defer("note").prefetch_related("tags"))
+    ids = [search.pk for search in rows]
+    telling = _telling_candidates(ids)
+    places = _places()
+    done = _epochs_done({search.pk: int(search.config["n_steps"]) for search in rows})
+    return [_line(s, telling[s.pk], done[s.pk], anybody, places.get(s.pk)) for s in rows]
+
+
+def _places() -> dict[int, int]:
     """How many searches are trained before each that is to be trained, as selectors/waiting.py orders them."""
-    trained = sorted((s for s in searches if s.status in TRAINS_IN), key=lambda s: (-s.priority, s.created, s.pk))
-    return {search.pk: place for place, search in enumerate(trained)}
+    trained = Search.objects.filter(status__in=TRAINS_IN, deleted=None).order_by("-priority", "created", "pk")
+    return {pk: place for place, pk in enumerate(trained.values_list("pk", flat=True))}
 
 
-def _epochs_done() -> Sum:
-    done = Case(
-        When(candidates__status__in=ENDED, then=F("candidates__epochs")),
-        default=F("candidates__epoch"),
-        output_field=FloatField(),
-    )
-    return Sum(done, default=0.0)
-
-
-def _superseded_epochs(searches: Iterable[Search]) -> dict[int, int]:
-    """Epochs of trainings, all of them ended, that belong to another number of steps than the search has by now."""
-    n_steps = {search.pk: int(search.config["n_steps"]) for search in searches}
-    counted = (Candidate.Kind.FINAL, Candidate.Kind.SCRATCH, Candidate.Kind.SNAPSHOT)
-    without_result = Q(status__in=[status for status in ENDED if status != Candidate.Status.DONE])
-    found = Candidate.objects.filter(Q(kind__in=counted) | without_result, search__in=n_steps, status__in=ENDED)
-    epochs: dict[int, int] = defaultdict(int)
-    for search_id, kind, step, n in found.values_list("search_id", "kind", "step", "epochs"):
-        epochs[search_id] += n if is_superseded(kind, step, n_steps[search_id]) else 0
+def _epochs_done(n_steps: dict[int, int]) -> dict[int, float]:
+    """Epochs by search: the ended count whole, the running as far as they are, what is superseded not at all."""
+    columns = ("search_id", "kind", "step", "status", "epochs", "epoch")
+    epochs: dict[int, float] = defaultdict(float)
+    for search_id, kind, step, status, total, done in _candidates_of(list(n_steps)).values_list(*columns):
+        if not is_superseded(kind, step, n_steps[search_id]):
+            epochs[search_id] += total if status in ENDED else done
     return epochs
 
 
-def _telling_candidates(searches: Iterable[Search]) -> dict[int, list[Candidate]]:
+def _telling_candidates(search_ids: Sequence[int]) -> dict[int, list[Candidate]]:
     """Winners, final trainings and what trains now, by search, in the order of the algorithm."""
     telling = Q(is_winner=True) | Q(kind=Candidate.Kind.FINAL) | Q(status=Candidate.Status.RUNNING)
-    found = Candidate.objects.filter(telling, search__in=[s.pk for s in searches])
     by_search: dict[int, list[Candidate]] = defaultdict(list)
-    for candidate in found.only(*LIGHT, "test_accuracy").order_by("step", "index"):
+    for candidate in _candidates_of(search_ids).filter(telling).only(*LIGHT, "test_accuracy"):
         by_search[candidate.search_id].append(candidate)
+    for candidates in by_search.values():
+        candidates.sort(key=lambda c: (c.step, c.index))
     return by_search
 
 
-def _line(search: Search, candidates: list[Candidate], anybody: bool, n_before: int | None) -> Line:
+def _candidates_of(search_ids: Sequence[int]) -> QuerySet[Candidate]:
+    return Candidate.objects.filter(search__in=search_ids).order_by()
+
+
+def _line(search: Search, candidates: list[Candidate], done: float, anybody: bool, n_before: int | None) -> Line:
     winners = [c for c in candidates if c.is_winner and c.val_accuracy is not None]
     final = next((c for c in reversed(candidates) if c.kind == Candidate.Kind.FINAL), None)  # of the most steps
     state = "stalled" if search.status == Search.Status.RUNNING and not anybody else search.status
     return Line(
         search=search,
+        tags=tuple(tag.name for tag in search.tags.all()),
         state=state,
         words=_words(search, state, candidates, final, n_before or 0),
-        epochs_done=search.epochs_done,  # type: ignore[attr-defined]  # annotated by listing()
-        epochs_total=comparisons.total_epochs(search.search_config),
+        epochs_done=round(done, 3),
+        epochs_total=_epochs_total(json.dumps({**search.config, "seed": 0}, sort_keys=True)),
         accuracies=tuple(c.val_accuracy for c in winners if c.val_accuracy is not None),
         n_parameters=winners[-1].n_parameters if winners else None,
         test_accuracy=final.test_accuracy if final else None,
         n_before=n_before,
-        bytes=disk_use(search),
     )
+
+
+@lru_cache(maxsize=4096)
+def _epochs_total(config: str) -> int:
+    """Of settings as JSON: they are checked anew whenever they are read, which takes longer than the whole line."""
+    return comparisons.total_epochs(SearchConfig.from_dict(json.loads(config)))
 
 
 def _words(search: Search, state: str, candidates: list[Candidate], final: Candidate | None, n_before: int) -> str:

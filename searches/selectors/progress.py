@@ -8,7 +8,6 @@ from django.utils import timezone
 from searches.models import Candidate, Event, Search
 from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import ENDED
-from searches.selectors.disk import disk_use
 from searches.selectors.estimate import Site, Work, time_left
 from searches.selectors.machine import machine_of
 from searches.selectors.workers import workers_alive
@@ -90,7 +89,7 @@ def progress_frame(search: Search) -> dict[str, Any]:
     running = search.candidates.filter(status=Candidate.Status.RUNNING)
     return {
         "kind": "progress",
-        "search": {**progress_fields(search, simulate_seconds=SIMULATE_SECONDS), "disk_bytes": disk_use(search)},
+        "search": {**progress_fields(search, simulate_seconds=SIMULATE_SECONDS), "disk_bytes": search.disk_bytes},
         "candidates": [
             {"id": pk, "epoch": round(epoch, 4), "images_per_second": images_per_second}
             for pk, epoch, images_per_second in running.values_list("pk", "epoch", "images_per_second")

@@ -12,7 +12,6 @@ from searches import comparisons
 from searches.models import Candidate, Point, Search
 from searches.nash.morphisms import morphism_from_dict
 from searches.selectors.datasets import augmentation_words, is_uneven
-from searches.selectors.disk import disk_use
 from searches.selectors.files import model_artifact
 from searches.selectors.log import log_line, newest_events
 from searches.selectors.operators import operator_table
@@ -103,7 +102,7 @@ def result_fields(search: Search, candidates: Sequence[Candidate]) -> dict[str, 
         "seconds_to_final": round(seconds_spent(search, until=final.ended), 1) if final else None,
         "download": reverse("search_download", args=[search.uuid]) if artifact else None,
         "download_of": artifact.candidate_id if artifact else None,
-        "disk_bytes": disk_use(search),
+        "disk_bytes": search.disk_bytes,
     }
 
 

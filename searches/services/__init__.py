@@ -14,6 +14,7 @@ from searches.services.background import (
     retry_job,
     tell_job,
 )
+from searches.services.bulk import Done, delete_all, stop_all, tag_all, undelete_all, untag_all
 from searches.services.comparing import compare
 from searches.services.control import (
     VERBS,
@@ -26,6 +27,7 @@ from searches.services.control import (
     stop,
 )
 from searches.services.deleting import delete, empty_deleted, sweep_deleted, undelete
+from searches.services.disk_use import note_disk_use, note_disk_use_of_changing
 from searches.services.extending import extend
 from searches.services.finishing import finish_now, heed_budgets
 from searches.services.keeping import keep_best_model
@@ -63,6 +65,7 @@ from searches.services.workers import (
 __all__ = [
     "VERBS",
     "JobLease",
+    "Done",
     "Launched",
     "Lease",
     "LeaseLost",
@@ -99,6 +102,8 @@ __all__ = [
     "keep_best_model",
     "go_on_with_room",
     "may_happen",
+    "note_disk_use",
+    "note_disk_use_of_changing",
     "pause",
     "pause_for_room",
     "reap",
@@ -126,4 +131,9 @@ __all__ = [
     "warn_once",
     "worker_beat",
     "worker_left",
+    "delete_all",
+    "stop_all",
+    "tag_all",
+    "undelete_all",
+    "untag_all",
 ]

@@ -13,6 +13,7 @@ from searches.nash.model_zip import DamagedModel, pack_model
 from searches.selectors import artifact_path, best_so_far, candidate_folder, model_info
 from searches.selectors.snapshot import result_fields
 from searches.services import sentences
+from searches.services.disk_use import note_disk_use
 from searches.services.events import append, lock_search
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def keep_best_model(search: Search) -> None:
         )
     if not model_store.is_there(str(made["file"])):
         _pack(best)  # its worker tidied up before the row was there; now that it is, the file stays
+    note_disk_use(search.pk)
 
 
 def _pack(candidate: Candidate) -> dict[str, str | int]:

@@ -1,10 +1,12 @@
 """Pages, drawings and downloads: parse, call one function of services or selectors, answer."""
 
+from searches.views.bulk import bulk_delete, bulk_stop, bulk_tag, bulk_undelete, bulk_untag
 from searches.views.download import search_download
 from searches.views.drawings import architecture_drawing, candidate_drawing, search_tree
 from searches.views.jobs import job_cancel, job_retry
 from searches.views.launch import search_new
-from searches.views.pages import candidate_detail, search_detail, search_list
+from searches.views.listing import list_csv, list_json, search_list
+from searches.views.pages import candidate_detail, search_detail
 from searches.views.verbs import (
     deleted_empty,
     search_compare,
@@ -22,11 +24,18 @@ from searches.views.workers import worker_list
 
 __all__ = [
     "architecture_drawing",
+    "bulk_delete",
+    "bulk_stop",
+    "bulk_tag",
+    "bulk_undelete",
+    "bulk_untag",
     "candidate_detail",
     "candidate_drawing",
     "deleted_empty",
     "job_cancel",
     "job_retry",
+    "list_csv",
+    "list_json",
     "search_compare",
     "search_delete",
     "search_detail",

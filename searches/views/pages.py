@@ -1,4 +1,4 @@
-"""The pages that show: the list of searches, one search, one candidate."""
+"""The pages that show: one search, one candidate."""
 
 from uuid import UUID
 
@@ -10,26 +10,10 @@ from django.views.decorators.http import require_safe
 from searches.comparisons import CATALOGUE
 from searches.diagrams import architecture_svg, changes, lineage_svg
 from searches.nash.architecture import Architecture
-from searches.selectors import may_change, snapshot, visible_to, workers_alive
-from searches.selectors.listing import deleted_listing, listing
+from searches.selectors import may_change, snapshot
 from searches.views.buttons import BUTTONS
 from searches.views.drawings import NETWORK_WIDTH, TREE_WIDTH
 from searches.views.lookup import find_candidate, find_search
-
-
-@require_safe
-def search_list(request: HttpRequest) -> HttpResponse:
-    """Every search that this account may see, newest first."""
-    lines = listing(visible_to(request.user))
-    counts = {state: sum(line.state == state for line in lines) for state in ("running", "waiting", "stalled")}
-    context = {
-        "lines": lines,
-        "changeable": {line.search.pk for line in lines if may_change(request.user, line.search)},
-        "deleted": deleted_listing(request.user),
-        "counts": counts,
-        "n_workers": workers_alive().count(),
-    }
-    return render(request, "searches/list.html", context)
 
 
 @require_safe
