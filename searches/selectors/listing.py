@@ -115,7 +115,8 @@ def page_of(searches: QuerySet[Search], want: Wanted) -> Listed:
 def all_of(searches: QuerySet[Search], want: Wanted) -> list[Line]:
     """Every line that is wanted, whatever the page."""
     anybody = workers_alive().exists()
-    return _lines(ordered(in_state(filtered(searches, want), want.state, anybody=anybody), want.sort), anybody=anybody)
+    found = in_state(filtered(searches, want), want.state, anybody=anybody)
+    return _lines(ordered(found, want.sort), anybody=anybody)
 
 
 def choices(searches: QuerySet[Search]) -> Choices:

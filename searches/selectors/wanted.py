@@ -106,7 +106,8 @@ def filtered(searches: QuerySet[Search], want: Wanted) -> QuerySet[Search]:
     if want.dataset:
         searches = searches.filter(dataset__name=want.dataset)
     if want.owner:
-        searches = searches.filter(owner=None) if want.owner == NOBODY else searches.filter(owner__username=want.owner)
+        named = Q(owner=None) if want.owner == NOBODY else Q(owner__username=want.owner)
+        searches = searches.filter(named)
     if want.tag:
         searches = searches.filter(tags__name=want.tag)
     for word in want.text.split():

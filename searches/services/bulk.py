@@ -1,4 +1,4 @@
-"""What is done to several searches at once: to each by its own verb, in its own transaction; refusals are gathered."""
+"""Several searches at once: to each its own verb, in its own transaction; refusals are gathered."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,10 +1,127 @@
-// The list of searches: true without a reload; what is removed for good is asked about first.
+// The list of searches: true without a reload. Filters, states, order, columns and pages are an address each; this
+// changes the address without leaving the page. What is chosen stays chosen while the list is refreshed.
 
-import { byId } from "./dom.js";
 import { confirmForms } from "./confirm.js";
-import "./refresh.js";
+import { byId, setText } from "./dom.js";
+import { count } from "./format.js";
+import { refresh } from "./refresh.js";
+
+const TYPING_MS = 250;
+const filters = byId("filters");
+const bulk = byId("bulk");
+const picks = () => [...document.querySelectorAll("input[name=s]")];
 
 confirmForms();
+byId("show").hidden = true; // each change shows itself
+for (const button of bulk.querySelectorAll("button:disabled")) button.disabled = false;
+
+// ------------------------------------------------------------------ the address
+
+/** The address of what the form says; what is empty or usual is left out of it. */
+function address() {
+  const pairs = [...new FormData(filters)].filter(([name, value]) => value !== "" && !(name === "sort" && value === "-began"));
+  const boxes = [...filters.querySelectorAll("[name=col]")];
+  const usual = boxes.every((box) => box.checked === box.defaultChecked) && !new URLSearchParams(location.search).has("col");
+  const query = new URLSearchParams(usual ? pairs.filter(([name]) => name !== "col") : pairs).toString();
+  return location.pathname + (query && `?${query}`);
+}
+
+async function show(url, remember) {
+  if (remember) history.pushState(null, "", url);
+  else history.replaceState(null, "", url);
+  byId("back").value = location.search;
+  await refresh(true);
+}
+
+let typing = 0;
+filters.addEventListener("input", (event) => {
+  clearTimeout(typing);
+  typing = setTimeout(() => show(address(), false), event.target.type === "search" ? TYPING_MS : 0);
+});
+filters.addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearTimeout(typing);
+  show(address(), false);
+});
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-smooth]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  show(link.href, true).then(() => link.id.startsWith("page-") && byId("list-h").scrollIntoView());
+  fillForm();
+});
+addEventListener("popstate", () => {
+  fillForm();
+  byId("back").value = location.search;
+  refresh(true);
+});
+
+/** The form as the address says. */
+function fillForm() {
+  const query = new URLSearchParams(location.search);
+  for (const name of ["q", "dataset", "owner", "tag", "state"]) filters.elements[name].value = query.get(name) ?? "";
+  filters.elements.sort.value = query.get("sort") ?? "-began";
+  const columns = query.getAll("col");
+  for (const box of columns.length ? filters.querySelectorAll("[name=col]") : []) box.checked = columns.includes(box.value);
+}
+
+document.addEventListener("pointerdown", (event) => event.target.closest("#columns") || byId("columns").removeAttribute("open"));
+byId("columns").addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  byId("columns").removeAttribute("open");
+  byId("columns").querySelector("summary").focus();
+});
+
+// ------------------------------------------------------------------ what is chosen
+
+function tell() {
+  const all = picks();
+  const chosen = all.filter((box) => box.checked).length;
+  setText(byId("n-chosen"), `${count(chosen)} chosen`);
+  byId("bulk-compare").disabled = chosen < 2 || chosen > 6;
+  byId("bulk-compare").title = chosen < 2 ? "Choose a second search to compare with." : chosen > 6 ? "At most six can be compared." : "Side by side.";
+  const head = byId("pick-all");
+  if (!head) return;
+  head.checked = chosen > 0 && chosen === all.length;
+  head.indeterminate = chosen > 0 && chosen < all.length;
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.id === "pick-all") for (const box of picks()) box.checked = event.target.checked;
+  if (event.target.id === "pick-all" || event.target.name === "s") tell();
+});
+document.addEventListener("refreshed", tell);
+tell();
+
+// ------------------------------------------------------------------ what is asked first
+
+let asked = null;
+bulk.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (!button?.dataset.ask || button === asked) return;
+  event.preventDefault();
+  const dialog = byId("confirm");
+  const chosen = picks().filter((box) => box.checked).map((box) => `“${box.labels[0].textContent.replace(/^Choose /, "")}”`);
+  setText(byId("confirm-title"), button.dataset.title);
+  setText(byId("confirm-words"), `${chosen.slice(0, 5).join(", ")}${chosen.length > 5 ? ` and ${chosen.length - 5} more` : ""}. ${button.dataset.ask}`);
+  setText(byId("confirm-yes"), button.dataset.yes);
+  byId("confirm-yes").className = "btn btn-danger";
+  dialog.addEventListener(
+    "close",
+    () => {
+      if (dialog.returnValue !== "yes") return;
+      asked = button;
+      bulk.requestSubmit(button);
+    },
+    { once: true },
+  );
+  dialog.showModal();
+});
+byId("tags").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault(); // the form's first button is another one
+  bulk.querySelector("[formaction$='/tag/']").click();
+});
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-submit]");
   if (button) byId(button.dataset.submit).requestSubmit();
