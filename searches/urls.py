@@ -37,6 +37,7 @@ urlpatterns = [
     path("searches/chosen/undelete/", views.bulk_undelete, name="bulk_undelete"),
     path("searches/chosen/tag/", views.bulk_tag, name="bulk_tag"),
     path("searches/chosen/untag/", views.bulk_untag, name="bulk_untag"),
+    path("compare/", views.compare, name="compare"),
     path("searches/new/", views.search_new, name="search_new"),
     path("searches/<uuid:uuid>/", views.search_detail, name="search_detail"),
     path("searches/<uuid:uuid>/tree.svg", views.search_tree, name="search_tree"),

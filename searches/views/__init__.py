@@ -1,6 +1,7 @@
 """Pages, drawings and downloads: parse, call one function of services or selectors, answer."""
 
 from searches.views.bulk import bulk_delete, bulk_stop, bulk_tag, bulk_undelete, bulk_untag
+from searches.views.compare import compare
 from searches.views.download import search_download
 from searches.views.drawings import architecture_drawing, candidate_drawing, search_tree
 from searches.views.jobs import job_cancel, job_retry
@@ -31,6 +32,7 @@ __all__ = [
     "bulk_untag",
     "candidate_detail",
     "candidate_drawing",
+    "compare",
     "deleted_empty",
     "job_cancel",
     "job_retry",

@@ -82,6 +82,7 @@ def test_empty_now_removes_rows_and_files_and_says_how_many(client, alice):
     folder = candidate_folder(search.candidates.get())
     folder.mkdir(parents=True)
     (folder / "weights.safetensors").write_bytes(b"x" * 2_500_000)
+    services.note_disk_use(search.pk)
     services.delete(search, alice)
     assert "2.5\u202fMB" in page_of(client).partition('id="deleted"')[2]
     page = client.post(reverse("deleted_empty"), follow=True).text
@@ -96,6 +97,7 @@ def test_each_line_says_what_the_search_takes_of_the_disk(client, alice):
     folder.mkdir(parents=True)
     (folder / "checkpoint-1-1.pt").write_bytes(b"x" * 41_000_000)
     (folder.parent / "note").write_bytes(b"x" * 300_000)
+    services.note_disk_use(search.pk)
     assert "41\u202fMB" in line_of(page_of(client), search)
     detail = client.get(reverse("search_detail", args=[search.uuid])).text
     assert '"disk_bytes": 41300000' in detail

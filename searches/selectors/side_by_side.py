@@ -1,0 +1,155 @@
+"""Two to six searches held against each other: what differs, how each climbed, what it cost, what it found."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from searches.comparisons import interval
+from searches.models import Candidate, Search
+from searches.nash.hillclimb import ENDED
+from searches.selectors.progress import is_superseded, n_validation_images
+
+LEAST, MOST = 2, 6
+IN_STEPS = (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
+SEED = "seed"
+NO_SETTING = ("input_shape", "n_classes")
+"""Fields of a SearchConfig that follow from the data set."""
+Facts = dict[str, Any]
+
+
+def side_by_side(searches: Sequence[Search]) -> Facts:
+    """Plain JSON: `searches` in the order given, `groups` (same data set and settings but for the seed) in order of
+    their first search, `settings` that differ, `datasets` by name. Accuracies and errors are fractions.
+    """
+    candidates = _candidates(searches)
+    settings = {search.pk: _settings(search) for search in searches}
+    differing = [name for name in settings[searches[0].pk] if len({s[name] for s in settings.values()}) > 1]
+    groups = _groups(searches, settings, [name for name in differing if name != SEED])
+    place = {uuid: group for group, found in enumerate(groups) for uuid in found["members"]}
+    return {
+        "searches": [_search(s, candidates[s.pk], place[str(s.uuid)]) for s in searches],
+        "groups": groups,
+        "settings": [{"name": name, "values": [settings[s.pk][name] for s in searches]} for name in differing],
+        "datasets": sorted({search.dataset.name for search in searches}),
+    }
+
+
+def in_this_order(searches: QuerySet[Search], uuids: Sequence[Any]) -> list[Search]:
+    """Those of these uuids, in the order of the uuids."""
+    found = {search.uuid: search for search in searches.filter(uuid__in=uuids).select_related("dataset", "owner")}
+    return [found[uuid] for uuid in uuids if uuid in found]
+
+
+def _candidates(searches: Iterable[Search]) -> dict[int, list[Candidate]]:
+    """Trainings of Algorithm 1 by search, in its order; none that the search does without by now."""
+    n_steps = {search.pk: int(search.config["n_steps"]) for search in searches}
+    rows = Candidate.objects.filter(search__in=n_steps, kind__in=(*IN_STEPS, Candidate.Kind.FINAL))
+    by_search: dict[int, list[Candidate]] = defaultdict(list)
+    for candidate in rows.defer("architecture", "correct", "morphisms", "notes", "note").order_by("step", "index"):
+        if not is_superseded(candidate.kind, candidate.step, n_steps[candidate.search_id]):
+            by_search[candidate.search_id].append(candidate)
+    return by_search
+
+
+def _settings(search: Search) -> dict[str, str]:
+    """Data set, settings and budget as they are read."""
+    config = {name: value for name, value in search.search_config.to_dict().items() if name not in NO_SETTING}
+    budget = {"hours_limit": search.hours_limit, "accuracy_goal": search.accuracy_goal}
+    values = {"data set": search.dataset.name, **config, **budget}
+    return {name: _words(value) for name, value in values.items()}
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value) or "none"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _groups(searches: Sequence[Search], settings: dict[int, dict[str, str]], differing: list[str]) -> list[Facts]:
+    members: dict[tuple[str, ...], list[Search]] = defaultdict(list)
+    for search in searches:
+        own = settings[search.pk]
+        members[tuple(value for name, value in own.items() if name != SEED)].append(search)
+    groups = []
+    for number, found in enumerate(members.values(), start=1):
+        own = settings[found[0].pk]
+        told = ", ".join(f"{name} {own[name]}" for name in differing[:3]) + (" …" if len(differing) > 3 else "")
+        groups.append({
+            "name": found[0].name if len(found) == 1 else f"{told or 'same settings'}, {len(found)} seeds",
+            "number": number,
+            "members": [str(search.uuid) for search in found],
+        })  # fmt: skip
+    return groups
+
+
+def _search(search: Search, candidates: list[Candidate], group: int) -> Facts:
+    config, dataset = search.search_config, search.dataset
+    n_validation = n_validation_images(config, dataset.n_train)
+    n_train = dataset.n_train - n_validation
+    steps = _steps(candidates, n_train)
+    final = next((c for c in candidates if c.kind == Candidate.Kind.FINAL and c.test_accuracy is not None), None)
+    best = steps[-1] if steps else None
+    model = final or next((c for c in reversed(candidates) if c.is_winner), None)
+    return {
+        "uuid": str(search.uuid),
+        "name": search.name,
+        "url": reverse("search_detail", args=[search.uuid]),
+        "group": group,
+        "number": group + 1,
+        "seed": config.seed,
+        "dataset": dataset.name,
+        "status": search.status,
+        "steps": steps,
+        "trainings": [_training(c) for c in candidates if c.kind in IN_STEPS and c.val_accuracy is not None],
+        "val_accuracy": best["val_accuracy"] if best else None,
+        "val_interval": interval(best["val_accuracy"], n_validation) if best else None,
+        "n_validation": n_validation,
+        "test_error": None if final is None else 1.0 - (final.test_accuracy or 0.0),
+        "test_interval": None if final is None else interval(1.0 - (final.test_accuracy or 0.0), dataset.n_test),
+        "n_test": dataset.n_test,
+        "n_parameters": model.n_parameters if model else None,
+        "n_macs": model.n_macs if model else None,
+        "epochs": round(sum(_epochs(c) for c in candidates), 2),
+        "compute": sum(_compute(c, n_train if c.kind in IN_STEPS else dataset.n_train) for c in candidates),
+        "seconds": round(sum(c.seconds or 0.0 for c in candidates), 1),
+    }
+
+
+def _steps(candidates: Sequence[Candidate], n_train: int) -> list[Facts]:
+    """The winner of each step, with what all trainings cost until then."""
+    steps, compute, seconds = [], 0.0, 0.0
+    in_steps = [c for c in candidates if c.kind in IN_STEPS]
+    for step in sorted({c.step for c in in_steps}):
+        of_step = [c for c in in_steps if c.step == step]
+        compute += sum(_compute(c, n_train) for c in of_step)
+        seconds += sum(c.seconds or 0.0 for c in of_step)
+        winner = next((c for c in of_step if c.is_winner and c.val_accuracy is not None), None)
+        if winner is None:
+            break
+        costs = {"compute": compute, "seconds": round(seconds, 1)}
+        steps.append({**_training(winner), **costs})
+    return steps
+
+
+def _training(candidate: Candidate) -> Facts:
+    return {
+        "step": candidate.step,
+        "code": "model_0" if candidate.kind == Candidate.Kind.PRETRAIN else f"{candidate.step}.{candidate.index}",
+        "val_accuracy": candidate.val_accuracy,
+        "n_parameters": candidate.n_parameters,
+        "winner": candidate.is_winner,
+    }
+
+
+def _epochs(candidate: Candidate) -> float:
+    return float(candidate.epochs) if candidate.status in ENDED else candidate.epoch
+
+
+def _compute(candidate: Candidate, n_images: int) -> float:
+    """Multiply-accumulates of the forward passes: MACs x images x epochs; going back costs about twice that."""
+    return candidate.n_macs * n_images * _epochs(candidate)
