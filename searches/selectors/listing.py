@@ -1,11 +1,11 @@
 """The list of searches: one line each, in a number of queries that does not grow with the lines."""
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet
@@ -14,7 +14,7 @@ from django.utils import timezone
 from searches import comparisons
 from searches.models import Candidate, Search, Tag
 from searches.nash.config import SearchConfig
-from searches.nash.hillclimb import COMPARISON_KINDS, ENDED
+from searches.nash.hillclimb import COMPARISON_KINDS, ENDED, code_of
 from searches.selectors.access import Asker, deleted_for
 from searches.selectors.progress import is_superseded
 from searches.selectors.waiting import TRAINS_IN
@@ -22,7 +22,27 @@ from searches.selectors.wanted import NOBODY, STATES, Wanted, filtered, in_state
 from searches.selectors.workers import workers_alive
 
 PAGE = 50
-LIGHT = ("search_id", "kind", "step", "index", "status", "morphisms", "is_winner", "val_accuracy", "n_parameters")
+EPOCH_SETTINGS = ("epoch_pretrain", "n_steps", "n_neigh", "epoch_neigh", "epoch_final", "comparisons")
+"""What the epochs of a search follow from."""
+
+
+class Telling(NamedTuple):
+    """Of a training what a line tells; rows of models take longer to make than the whole line."""
+
+    pk: int
+    search_id: int
+    kind: str
+    step: int
+    index: int
+    status: str
+    is_winner: bool
+    val_accuracy: float | None
+    test_accuracy: float | None
+    n_parameters: int
+
+    @property
+    def code(self) -> str:
+        return code_of((self.kind, self.step, self.index))
 
 
 @dataclass(frozen=True)
@@ -144,7 +164,8 @@ def _lines(searches: QuerySet[Search], *, anybody: bool) -> list[Line]:
     telling = _telling_candidates(ids)
     places = _places()
     done = _epochs_done({search.pk: int(search.config["n_steps"]) for search in rows})
-    return [_line(s, telling[s.pk], done[s.pk], anybody, places.get(s.pk)) for s in rows]
+    unchanged = _unchanged(ids)
+    return [_line(s, telling[s.pk], done[s.pk], anybody, places.get(s.pk), unchanged) for s in rows]
 
 
 def _places() -> dict[int, int]:
@@ -163,22 +184,36 @@ def _epochs_done(n_steps: dict[int, int]) -> dict[int, float]:
     return epochs
 
 
-def _telling_candidates(search_ids: Sequence[int]) -> dict[int, list[Candidate]]:
+def _telling_candidates(search_ids: Sequence[int]) -> dict[int, list[Telling]]:
     """Winners, final trainings and what trains now, by search, in the order of the algorithm."""
     telling = Q(is_winner=True) | Q(kind=Candidate.Kind.FINAL) | Q(status=Candidate.Status.RUNNING)
-    by_search: dict[int, list[Candidate]] = defaultdict(list)
-    for candidate in _candidates_of(search_ids).filter(telling).only(*LIGHT, "test_accuracy"):
+    rows = _candidates_of(search_ids).filter(telling).values_list(*Telling._fields)
+    by_search: dict[int, list[Telling]] = defaultdict(list)
+    for candidate in map(Telling._make, rows):
         by_search[candidate.search_id].append(candidate)
     for candidates in by_search.values():
         candidates.sort(key=lambda c: (c.step, c.index))
     return by_search
 
 
+def _unchanged(search_ids: Sequence[int]) -> set[int]:
+    """Of what trains now, the parents that are trained again: no morphism was drawn for them."""
+    running = _candidates_of(search_ids).filter(status=Candidate.Status.RUNNING)
+    return {pk for pk, morphisms in running.values_list("pk", "morphisms") if not morphisms}
+
+
 def _candidates_of(search_ids: Sequence[int]) -> QuerySet[Candidate]:
     return Candidate.objects.filter(search__in=search_ids).order_by()
 
 
-def _line(search: Search, candidates: list[Candidate], done: float, anybody: bool, n_before: int | None) -> Line:
+def _line(
+    search: Search,
+    candidates: list[Telling],
+    done: float,
+    anybody: bool,
+    n_before: int | None,
+    unchanged: set[int],
+) -> Line:
     winners = [c for c in candidates if c.is_winner and c.val_accuracy is not None]
     final = next((c for c in reversed(candidates) if c.kind == Candidate.Kind.FINAL), None)  # of the most steps
     state = "stalled" if search.status == Search.Status.RUNNING and not anybody else search.status
@@ -186,9 +221,9 @@ def _line(search: Search, candidates: list[Candidate], done: float, anybody: boo
         search=search,
         tags=tuple(tag.name for tag in search.tags.all()),
         state=state,
-        words=_words(search, state, candidates, final, n_before or 0),
+        words=_words(search, state, candidates, final, n_before or 0, unchanged),
         epochs_done=round(done, 3),
-        epochs_total=_epochs_total(json.dumps({**search.config, "seed": 0}, sort_keys=True)),
+        epochs_total=_epochs_total(*(_fixed(search.config.get(name)) for name in EPOCH_SETTINGS)),
         accuracies=tuple(c.val_accuracy for c in winners if c.val_accuracy is not None),
         n_parameters=winners[-1].n_parameters if winners else None,
         test_accuracy=final.test_accuracy if final else None,
@@ -196,25 +231,37 @@ def _line(search: Search, candidates: list[Candidate], done: float, anybody: boo
     )
 
 
+def _fixed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 @lru_cache(maxsize=4096)
-def _epochs_total(config: str) -> int:
-    """Of settings as JSON: they are checked anew whenever they are read, which takes longer than the whole line."""
-    return comparisons.total_epochs(SearchConfig.from_dict(json.loads(config)))
+def _epochs_total(*values: Any) -> int:
+    """Of EPOCH_SETTINGS: settings are checked anew whenever they are read, which takes longer than the line."""
+    given = {name: value for name, value in zip(EPOCH_SETTINGS, values, strict=True) if value is not None}
+    return comparisons.total_epochs(SearchConfig(**given))
 
 
-def _words(search: Search, state: str, candidates: list[Candidate], final: Candidate | None, n_before: int) -> str:
+def _words(
+    search: Search,
+    state: str,
+    candidates: list[Telling],
+    final: Telling | None,
+    n_before: int,
+    unchanged: set[int],
+) -> str:
     if state == "waiting":
         return f"waits for a worker, {n_before} before it" if n_before else "waits for a worker, the next in turn"
     if state == "stalled":
         return "no worker answers; nothing is lost"
     if state == "running":
-        return _running_words(search, [c for c in candidates if c.status == Candidate.Status.RUNNING])
+        return _running_words(search, [c for c in candidates if c.status == Candidate.Status.RUNNING], unchanged)
     if state == "finished" and final is not None and final.test_accuracy is not None:
         return f"test error {100 * (1 - final.test_accuracy):.2f}\u202f%"
     return search.reason
 
 
-def _running_words(search: Search, running: list[Candidate]) -> str:
+def _running_words(search: Search, running: list[Telling], unchanged: set[int]) -> str:
     if not running:
         return "between two trainings"
     first = running[0]
@@ -226,6 +273,6 @@ def _running_words(search: Search, running: list[Candidate]) -> str:
         return f"comparing: {', '.join(c.code for c in running)}"
     codes = [c.code for c in running]
     who = f"child {codes[0]} trains" if len(codes) == 1 else f"children {', '.join(codes[:-1])} and {codes[-1]} train"
-    if len(running) == 1 and not first.morphisms:
+    if len(running) == 1 and first.pk in unchanged:
         who = f"the parent trains again, {codes[0]}"
     return f"step {first.step} of {search.config['n_steps']}, {who}"
