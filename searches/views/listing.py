@@ -3,11 +3,12 @@
 import csv
 import hashlib
 import io
+import json
 import time
 from typing import Any
 
 from django.db.models import Count, Sum
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -76,7 +77,8 @@ def list_csv(request: HttpRequest) -> HttpResponse:
 def list_json(request: HttpRequest) -> HttpResponse:
     """The same as JSON."""
     headers = {"Content-Disposition": 'attachment; filename="searches.json"'}
-    return JsonResponse({"searches": _export(request)}, headers=headers)
+    body = json.dumps({"searches": _export(request)}, ensure_ascii=False)
+    return HttpResponse(body, content_type="application/json", headers=headers)
 
 
 def wanted_of(request: HttpRequest) -> Wanted:
