@@ -145,6 +145,11 @@ def list_searches(request: HttpRequest, limit: Limit = PAGE, offset: FromZero = 
     return {"searches": lines, "total": visible.count()}
 
 
+@api.get("operators", response=dict[str, Any], summary="Morphisms drawn in all searches: won how often, gained what")
+def list_operators(request: HttpRequest) -> dict[str, Any]:
+    return selectors.operators_of(selectors.visible_to(request.user))
+
+
 @api.get("searches/{uuid}", response=dict[str, Any], summary="One search, all that its page shows")
 def show_search(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
     return selectors.snapshot(_visible(request, uuid))

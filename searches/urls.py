@@ -25,7 +25,14 @@ class DigestConverter(KindConverter):
     regex = "[0-9a-f]{16}"
 
 
+class FormConverter(KindConverter):
+    """What a log is sent as."""
+
+    regex = "csv|jsonl"
+
+
 register_converter(KindConverter, "kind")
+register_converter(FormConverter, "form")
 register_converter(DigestConverter, "digest")
 
 urlpatterns = [
@@ -42,6 +49,14 @@ urlpatterns = [
     path("searches/<uuid:uuid>/", views.search_detail, name="search_detail"),
     path("searches/<uuid:uuid>/tree.svg", views.search_tree, name="search_tree"),
     path("searches/<uuid:uuid>/download/", views.search_download, name="search_download"),
+    path("searches/<uuid:uuid>/rename/", views.search_rename, name="search_rename"),
+    path("searches/<uuid:uuid>/notes/", views.search_notes, name="search_notes"),
+    path("searches/<uuid:uuid>/log.<form:form>", views.search_log, name="search_log"),
+    path(
+        "searches/<uuid:uuid>/<kind:kind>-<int:step>-<int:index>/notes/",
+        views.candidate_notes,
+        name="candidate_notes",
+    ),
     path("searches/<uuid:uuid>/pause/", views.search_pause, name="search_pause"),
     path("searches/<uuid:uuid>/resume/", views.search_resume, name="search_resume"),
     path("searches/<uuid:uuid>/stop/", views.search_stop, name="search_stop"),

@@ -40,17 +40,20 @@ def snapshot(search: Search) -> dict[str, Any]:
     search.refresh_from_db()
     newest = newest_events(search)
     candidates = in_order(_candidates(search))
+    marks = _marks(search, candidates)
     return {
         **search_fields(search),
         **settings_fields(search),
         **progress_fields(search, simulate_seconds=SIMULATE_SECONDS),
         "seq": search.seq,
+        "tags": list(search.tags.values_list("name", flat=True)),
+        "has_note": bool(search.note),
         "preset": search.preset,
         "dataset": _dataset_fields(search),
         **result_fields(search, candidates),
         "operators": operator_table([search.operators]),
         "workers": worker_dicts(),
-        "candidates": [candidate_dict(c) for c in candidates],
+        "candidates": [candidate_dict(c) | marks.get(c.pk, {}) for c in candidates],
         "points": _points(search, candidates),
         "log": [log_line(event) for event in newest if event.seq <= search.seq],
     }
@@ -181,6 +184,18 @@ PointRow = list[float | int | None]
 def point_row(point: Point) -> PointRow:
     """[optimiser_step, epoch, loss, lr, validation accuracy, seconds], rounded to what a curve can show."""
     return _rounded(point.optimiser_step, point.epoch, point.loss, point.lr, point.val_accuracy, point.seconds)
+
+
+def _marks(search: Search, candidates: Iterable[Candidate]) -> dict[int, dict[str, Any]]:
+    """Tags and whether there is a note, of the candidates that people wrote something about."""
+    marks: dict[int, dict[str, Any]] = defaultdict(dict)
+    tagged = Candidate.tags.through.objects.filter(candidate__search=search).order_by("tag__name")
+    for pk, name in tagged.values_list("candidate_id", "tag__name"):
+        marks[pk].setdefault("tags", []).append(name)
+    for candidate in candidates:
+        if candidate.note:
+            marks[candidate.pk]["has_note"] = True
+    return marks
 
 
 def _rounded(

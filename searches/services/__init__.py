@@ -61,6 +61,7 @@ from searches.services.workers import (
     worker_beat,
     worker_left,
 )
+from searches.services.writing import rename, set_note
 
 __all__ = [
     "VERBS",
@@ -121,6 +122,8 @@ __all__ = [
     "retry",
     "retry_job",
     "run_next",
+    "rename",
+    "set_note",
     "set_tags",
     "settle_restored",
     "split_batch",

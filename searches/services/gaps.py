@@ -23,7 +23,7 @@ ROOM = 40
 class _Neighbour:
     pk: int
     is_winner: bool
-    accuracy: float
+    measured: float
     is_parent: bool
     index: int
     gap: dict[str, Any] | None
@@ -31,7 +31,7 @@ class _Neighbour:
     @property
     def rank(self) -> tuple[bool, float, bool, int]:
         """As hillclimb.winner has it, the one that was crowned first."""
-        return self.is_winner, self.accuracy, self.is_parent, -self.index
+        return self.is_winner, self.measured, self.is_parent, -self.index
 
 
 def measure_gaps(search: Search, step: int) -> list[dict[str, Any]]:
@@ -39,11 +39,12 @@ def measure_gaps(search: Search, step: int) -> list[dict[str, Any]]:
 
     Call it under the search's lock. Two queries and a write, whatever the number of neighbours.
     """
+    measure = "val_balanced" if search.config.get("selection") == "balanced" else "val_accuracy"
     done = search.candidates.filter(kind=Candidate.Kind.NEIGHBOUR, step=step, status=Candidate.Status.DONE)
-    columns = done.exclude(correct=None).exclude(val_accuracy=None).values_list(
-        "pk", "is_winner", "val_accuracy", "morphisms", "index", "gap"
+    columns = done.exclude(correct=None).exclude(**{measure: None}).values_list(
+        "pk", "is_winner", measure, "morphisms", "index", "gap"
     )  # fmt: skip
-    neighbours = [_Neighbour(pk, won, acc, not drawn, j, gap) for pk, won, acc, drawn, j, gap in columns]
+    neighbours = [_Neighbour(pk, won, value, not drawn, j, gap) for pk, won, value, drawn, j, gap in columns]
     leader = max(neighbours, key=lambda each: each.rank, default=None)
     if leader is None:
         return []

@@ -8,11 +8,12 @@ from django import template
 from django.forms import BooleanField, BoundField, MultipleChoiceField
 from django.templatetags.static import static
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 
 from searches import figures
 from searches.diagrams import DRAWING_VERSION, words
+from searches.markdown import render
 from searches.nash.config import SearchConfig
 
 register = template.Library()
@@ -59,6 +60,12 @@ def scientific(value: float | None) -> str:
     mantissa, exponent = f"{value:.1e}".split("e")
     power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"10{power}" if mantissa == "1.0" else f"{mantissa} × 10{power}"
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """A note as HTML: sanitised, so that it can be put into the page."""
+    return mark_safe(render(text))  # noqa: S308  # nh3 has cleaned it
 
 
 @register.filter("bytes")

@@ -7,6 +7,7 @@ from searches.views.drawings import architecture_drawing, candidate_drawing, sea
 from searches.views.jobs import job_cancel, job_retry
 from searches.views.launch import search_new
 from searches.views.listing import list_csv, list_json, search_list
+from searches.views.log import search_log
 from searches.views.pages import candidate_detail, search_detail
 from searches.views.verbs import (
     deleted_empty,
@@ -22,6 +23,7 @@ from searches.views.verbs import (
     search_undelete,
 )
 from searches.views.workers import worker_list
+from searches.views.writing import candidate_notes, search_notes, search_rename
 
 __all__ = [
     "architecture_drawing",
@@ -32,6 +34,7 @@ __all__ = [
     "bulk_untag",
     "candidate_detail",
     "candidate_drawing",
+    "candidate_notes",
     "compare",
     "deleted_empty",
     "job_cancel",
@@ -45,8 +48,11 @@ __all__ = [
     "search_extend",
     "search_finish_now",
     "search_list",
+    "search_log",
     "search_new",
+    "search_notes",
     "search_pause",
+    "search_rename",
     "search_resume",
     "search_retry",
     "search_run_next",

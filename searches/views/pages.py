@@ -4,16 +4,18 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from searches.comparisons import CATALOGUE
 from searches.diagrams import architecture_svg, changes, lineage_svg
 from searches.nash.architecture import Architecture
-from searches.selectors import may_change, snapshot
+from searches.selectors import snapshot
 from searches.views.buttons import BUTTONS
 from searches.views.drawings import NETWORK_WIDTH, TREE_WIDTH
 from searches.views.lookup import find_candidate, find_search
+from searches.views.writing import notes_context
 
 
 @require_safe
@@ -27,7 +29,8 @@ def search_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "tree": mark_safe(lineage_svg(state, width=TREE_WIDTH)),  # noqa: S308  # diagrams escape all text
         "tree_width": TREE_WIDTH,
         "network_width": NETWORK_WIDTH,
-        "may_change": may_change(request.user, search),
+        **notes_context(request, search, search),
+        "notes_url": reverse("search_notes", args=[uuid]),
         "buttons": BUTTONS,
         "comparison_choices": [{"comparison": comparison} for comparison in CATALOGUE.values()],
     }
@@ -45,6 +48,8 @@ def candidate_detail(request: HttpRequest, uuid: UUID, kind: str, step: int, ind
     context = {
         "search": search,
         "candidate": candidate,
+        **notes_context(request, search, candidate),
+        "notes_url": reverse("candidate_notes", args=[uuid, kind, step, index]),
         "snapshot": snapshot(search),
         "changes": changes(against, candidate.morphism_list(), exact=exact) if against else [],
         "drawing": mark_safe(drawing),  # noqa: S308  # diagrams escape all text

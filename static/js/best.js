@@ -1,6 +1,7 @@
 // The best of each step, in the form of the paper's Figure 2; a best that falls is drawn falling.
 
 import { byId, h, oncePerFrame, onThemeChange } from "./dom.js";
+import { offerData } from "./data.js";
 import { CONFIG, axis, baseLayout, caption, palette, percentRange } from "./figure.js";
 import { interval, percent } from "./format.js";
 
@@ -12,6 +13,7 @@ export class Best {
   constructor(store) {
     this.#store = store;
     this.#show();
+    offerData("best", () => this.#data());
     store.listen((changed) => (changed.search || changed.candidates.size) && this.#draw());
     onThemeChange(this.#draw);
     new ResizeObserver(this.#draw).observe(this.#plot);
@@ -29,6 +31,11 @@ export class Best {
       points.push({ row, candidate, decided: winner !== null, low, high, value: candidate.val_accuracy });
     }
     return points;
+  }
+
+  #data() {
+    const rows = this.#points().map(({ row, candidate: c, decided, value, low, high }) => [row, c.code, decided ? "decided" : "open", value, low, high, c.n_parameters, c.n_macs]);
+    return { title: "Best of each step", columns: ["step", "candidate", "state", "validation accuracy", "95 % low", "95 % high", "parameters", "MACs"], rows };
   }
 
   #show() {

@@ -5,6 +5,7 @@ import { announce } from "./announce.js";
 import { Curves } from "./curves.js";
 import { Network } from "./drawing.js";
 import { count, duration, percent, plusMinus, scientific, short } from "./format.js";
+import { Notes } from "./notes.js";
 import { goLive, openStore } from "./page.js";
 import { isComparison, isParentSlot, isTested } from "./state.js";
 
@@ -121,6 +122,7 @@ function offline() {
 draw();
 new Network(store);
 new Curves(store, { alone: true });
+new Notes(store);
 store.listen(show);
 setInterval(show, 1000);
 announce(store);

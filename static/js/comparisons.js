@@ -2,6 +2,7 @@
 
 import { axisOf, plot, scaleOf } from "./interval-plot.js";
 import { byId, h, oncePerFrame, setText } from "./dom.js";
+import { offerData } from "./data.js";
 import { count, duration, interval, percent, plural, points, short, sum } from "./format.js";
 import { isComparison } from "./state.js";
 import { progress } from "./table.js";
@@ -14,7 +15,19 @@ export class Comparisons {
     this.#store = store;
     store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#draw());
     this.#listenToOffer();
+    offerData("comparisons", () => this.#data());
     this.#show();
+  }
+
+  #data() {
+    const { comparisons, final, search } = this.#store;
+    const rows = [final, ...comparisons].map((c) => {
+      const error = c.test_accuracy === null ? null : 1 - c.test_accuracy;
+      const [low, high] = error === null ? [null, null] : interval(error, search.dataset.n_test);
+      const compared = isComparison(c);
+      return [compared ? c.code : "hill climbing", c.status, error, low, high, compared ? c.epochs : this.#searchEpochs(), compared ? c.seconds : this.#searchSeconds(), c.n_parameters, c.n_macs];
+    });
+    return { title: "Comparisons", columns: ["network", "status", "test error", "95 % low", "95 % high", "epochs", "training seconds", "parameters", "MACs"], rows };
   }
 
   #show() {

@@ -1,11 +1,12 @@
 // The learning curves of one step: its children, the rate that anneals, the parent's accuracy as the line to beat.
-// New points extend their traces; the chart is only laid out anew when the step, the quantity or the theme changes.
+// New points extend their traces; the chart is only laid out anew when what is on show, an axis or the theme changes.
 
 import { byId, h, icon, oncePerFrame, onThemeChange, replaceKeepingFocus, segmented, setChildren, setText } from "./dom.js";
+import { offerData } from "./data.js";
 import { CONFIG, axis, baseLayout, palette, percentRange } from "./figure.js";
 import { percent } from "./format.js";
 import { MARGIN, annotations, openEnds } from "./labels.js";
-import { SERIES, constantRate, curve, parentSample, rateAt, rateSample, sample, seriesNumber } from "./series.js";
+import { SERIES, constantRate, curve, parentSample, rateAt, rateSample, sample, secondsAt, secondsOf, seriesNumber } from "./series.js";
 import { isComparison, isParentSlot } from "./state.js";
 
 const MOST_KEYS = 16;
@@ -16,18 +17,19 @@ export class Curves {
   #alone;
   #plot = byId("curves-plot");
   #quantity = "accuracy";
+  #by = "epoch";
   #off = new Set(); // places j, "parent", "rate" that are switched off
   #zoomed = false;
-  #drawn = { name: "", ids: [] };
-  #pending = new Map();
+  #drawn = { name: "", traces: "", states: "" };
   #draw = oncePerFrame(() => this.#layOut());
-  #grow = oncePerFrame(() => this.#extend());
+  #grow = oncePerFrame(() => this.#follow());
 
   /** `alone`: one candidate's page, where the others of its step stand back. */
   constructor(store, { alone = false } = {}) {
     this.#store = store;
     this.#alone = alone;
     this.#layOut();
+    offerData("curves", () => this.#data());
     store.listen((changed) => this.#hear(changed));
     onThemeChange(this.#draw);
     new ResizeObserver(this.#draw).observe(this.#plot);
@@ -43,11 +45,8 @@ export class Curves {
   }
 
   #hear(changed) {
-    if (changed.choice || STRUCTURAL.has(changed.kind)) this.#draw();
-    else if (changed.points.size) {
-      for (const [id, rows] of changed.points) this.#pending.set(id, [...(this.#pending.get(id) ?? []), ...rows]);
-      this.#grow();
-    }
+    if (changed.choice) this.#draw();
+    else if (changed.points.size || changed.candidates.size || changed.search) this.#grow();
   }
 
   /** The candidates on show. Comparisons have nothing in common that would be worth seeing on the page of one. */
@@ -64,23 +63,30 @@ export class Curves {
     const epochs = Math.max(1, ...row.map((candidate) => candidate.epochs));
     const quantity = store.step > store.nSteps ? "loss" : this.#quantity; // the final training has no validation set
     const parent = row[0]?.kind === "neighbour" ? store.parentOf(row[0]) : null;
+    const longest = Math.max(0, ...row.map((candidate) => secondsOf(store, candidate) ?? 0));
+    const [unit, unitName] = this.#by === "epoch" ? [null, "epochs"] : UNITS.find(([seconds]) => longest >= 4 * seconds) ?? UNITS.at(-1);
     const together = quantity === "loss" && row.length > 1 && isComparison(row[0]);
     const view = {
       row,
       places,
       quantity,
       epochs,
+      unit,
+      xTitle: `${unitName} of this training`,
+      width: unit === null ? epochs : longest / unit || 1, // where the x axis ends
       log: together, // what begins afresh begins a hundred times above where the others are
       rate: row.every((candidate) => candidate.epochs === epochs), // cycles of different lengths have no common rate to draw
       constant: constantRate(row[0]?.kind, store.search.config),
       parent: parent?.val_accuracy == null ? null : parent,
-      curves: row.map((candidate) => curve(store, candidate, quantity)),
+      curves: row.map((candidate) => curve(store, candidate, quantity, unit)),
       numbers: row.map((candidate, i) => seriesNumber(candidate, places[i], store.chosen)),
       off: this.#off,
       wide: this.#plot.clientWidth >= 560,
       images: store.search.dataset.n_train,
-      name: `${store.step} ${quantity}`,
+      name: `${store.step} ${quantity} ${unit}`,
     };
+    view.traces = [view.name, ...row.map((candidate, i) => `${candidate.id}:${view.numbers[i]}`)].join(" ");
+    view.states = row.map((candidate) => candidate.status).join();
     view.y = (value) => (view.log ? Math.log10(Math.max(value, 1e-6)) : value); // where a value stands on the axis
     view.range = this.#zoomed && view.name === this.#drawn.name ? this.#plot.layout.yaxis2.range : rangeOf(view);
     const { t, b } = view.wide ? MARGIN.wide : MARGIN.narrow;
@@ -94,8 +100,7 @@ export class Curves {
     const view = this.#view();
     const colour = palette();
     if (this.#drawn.name !== view.name) this.#zoomed = false;
-    this.#drawn = { name: view.name, ids: view.row.map((c) => c.id) };
-    this.#pending.clear();
+    this.#drawn = view;
     const fixed = [this.#rate(view, colour), this.#parentLine(view, colour), rings(view, colour)];
     const traces = view.row.map((candidate, i) => this.#trace(candidate, view, i, colour));
     Plotly.react(this.#plot, [...fixed, ...traces], this.#layout(view, colour), CONFIG);
@@ -103,21 +108,21 @@ export class Curves {
     this.#keys(view);
   }
 
-  #rate({ epochs, constant, rate }, colour) {
+  #rate({ width, constant, rate }, colour) {
     const { config } = this.#store.search;
     const shares = Array.from({ length: 81 }, (_, i) => i / 80);
     return {
-      x: shares.map((share) => share * epochs), y: shares.map((share) => constant ?? rateAt(share, config)),
+      x: shares.map((share) => share * width), y: shares.map((share) => constant ?? rateAt(share, config)),
       mode: "lines", fill: "tozeroy", fillcolor: colour["lr-fill"], line: { color: colour["lr-line"], width: 1.25 },
       hoverinfo: "skip", visible: rate && !this.#off.has("rate"),
     };
   }
 
-  #parentLine({ epochs, parent, quantity }, colour) {
+  #parentLine({ width, parent, quantity }, colour) {
     const shown = parent !== null && quantity === "accuracy";
     const y = shown ? 100 * parent.val_accuracy : null;
     return {
-      x: [0, epochs], y: [y, y], yaxis: "y2", mode: "lines", hoverinfo: "skip",
+      x: [0, width], y: [y, y], yaxis: "y2", mode: "lines", hoverinfo: "skip",
       line: { color: colour["ink-2"], width: 1.5, dash: "6px,5px" }, visible: shown && !this.#off.has("parent"),
     };
   }
@@ -136,14 +141,13 @@ export class Curves {
   }
 
   #layout(view, colour) {
-    const { epochs } = view;
     const start = view.constant ?? this.#store.search.config.lambda_start;
     return {
       ...baseLayout(colour),
       uirevision: view.name,
       margin: view.wide ? MARGIN.wide : MARGIN.narrow,
       xaxis: {
-        ...axis(colour), range: [0, epochs * 1.005], showgrid: false, showline: true, ticks: "outside", ticklen: 4, nticks: view.wide ? 8 : 5,
+        ...axis(colour), range: [0, view.width * 1.005], showgrid: false, showline: true, ticks: "outside", ticklen: 4, nticks: view.wide ? 8 : 5,
         showspikes: true, spikemode: "across", spikesnap: "hovered data", spikethickness: 1, spikedash: "2px,3px", spikecolor: colour["ink-3"],
       },
       yaxis: {
@@ -157,31 +161,28 @@ export class Curves {
 
   // ------------------------------------------------------------------ new points
 
-  #extend() {
+  /** What is new of the curves, appended to their traces; labels, rings and ranges. Somebody's zoom is left alone. */
+  #follow() {
     const view = this.#view();
-    const column = view.quantity === "loss" ? 2 : 4;
-    const [indices, xs, ys] = [[], [], []];
-    for (const [id, rows] of this.#pending) {
-      const place = this.#drawn.ids.indexOf(id);
-      const fresh = rows.filter((row) => row[column] !== null && row[1] > 0); // epoch 0 is there: the parent's accuracy
-      if (place < 0 || fresh.length === 0) continue;
-      indices.push(FIXED + place);
-      xs.push(fresh.map((row) => row[1]));
-      ys.push(fresh.map((row) => (view.quantity === "loss" ? row[2] : 100 * row[4])));
+    const shown = this.#plot.data.slice(FIXED).map((trace) => trace.x.length);
+    if (view.traces !== this.#drawn.traces || view.curves.some((c, i) => c.x.length < shown[i])) {
+      this.#layOut();
+      return;
     }
-    this.#pending.clear();
-    if (indices.length === 0) return;
-    Plotly.extendTraces(this.#plot, { x: xs, y: ys }, indices);
-    this.#follow(view);
-  }
-
-  /** Labels, rings and range after new points; somebody's zoom is left alone. */
-  #follow(view) {
+    const longer = view.curves.map((_, i) => i).filter((i) => view.curves[i].x.length > shown[i]);
+    if (longer.length === 0 && view.states === this.#drawn.states) return;
+    const fresh = (axis) => longer.map((i) => view.curves[i][axis].slice(shown[i]));
+    if (longer.length) Plotly.extendTraces(this.#plot, { x: fresh("x"), y: fresh("y") }, longer.map((i) => FIXED + i));
+    this.#drawn = view;
     const colour = palette();
-    const { x, y, marker } = rings(view, colour);
+    const fixed = [this.#rate(view, colour), this.#parentLine(view, colour), rings(view, colour)];
     const layout = { annotations: annotations(view, colour) };
-    if (!this.#zoomed) layout["yaxis2.range"] = view.range;
-    Plotly.update(this.#plot, { x: [x], y: [y], "marker.color": [marker.color] }, layout, [FIXED - 1]);
+    if (!this.#zoomed) Object.assign(layout, { "yaxis2.range": view.range, "xaxis.range": [0, view.width * 1.005] });
+    const places = view.unit === null ? [FIXED - 1] : [0, 1, 2]; // by time the axis grows, and what spans it
+    const update = { x: places.map((i) => fixed[i].x), y: places.map((i) => fixed[i].y) };
+    Plotly.update(this.#plot, update, layout, places);
+    Plotly.restyle(this.#plot, { "marker.color": [fixed[FIXED - 1].marker.color] }, [FIXED - 1]);
+    this.#say(view);
     this.#keys(view);
   }
 
@@ -198,7 +199,11 @@ export class Curves {
       this.#draw();
     });
     tools.firstChild.disabled = final;
-    replaceKeepingFocus(byId("curves-tools"), tools);
+    const by = segmented("Against", [["epoch", "By epoch"], ["time", "By time"]], this.#by, (value) => {
+      this.#by = value;
+      this.#draw();
+    });
+    replaceKeepingFocus(byId("curves-tools"), tools, by);
     this.#plot.setAttribute("aria-label", `${title}: ${row.map((c) => `${c.code} ${percent(c.val_accuracy)}`).join(", ")}`);
   }
 
@@ -246,6 +251,24 @@ export class Curves {
     return h("li", null, button);
   }
 
+  /** "epoch 1.6", "2.31 minutes". */
+  #where(x) {
+    const { unit } = this.#drawn;
+    return unit === null ? `epoch ${Number(x.toFixed(2))}` : `${x.toFixed(2)} ${UNITS.find(([seconds]) => seconds === unit)[1]}`;
+  }
+
+  /** Every point of the curves on show, as the page has it. */
+  #data() {
+    const { row } = this.#view();
+    const rows = row.flatMap((candidate) =>
+      (this.#store.points.get(candidate.id) ?? []).map((point) => {
+        const [step, epoch, loss, rate, accuracy] = point;
+        return [candidate.code, step, epoch, secondsAt(candidate, point), loss, rate, accuracy];
+      }),
+    );
+    return { title: this.#title(), columns: ["candidate", "optimiser step", "epoch", "seconds", "loss", "learning rate", "validation accuracy"], rows };
+  }
+
   #card(point) {
     const candidate = this.#store.candidates.get(point.data.meta);
     if (!candidate) return;
@@ -254,7 +277,7 @@ export class Curves {
     const name = isParentSlot(candidate) ? `${candidate.code}, the parent` : candidate.code;
     setChildren(
       card,
-      h("p", { class: "card-head" }, h("strong", null, `${name} at epoch ${Number(point.x.toFixed(2))}`), h("strong", { class: "num" }, value)),
+      h("p", { class: "card-head" }, h("strong", null, `${name} at ${this.#where(point.x)}`), h("strong", { class: "num" }, value)),
       h("ul", { class: "ops" }, candidate.morphisms.map((m) => h("li", null, icon(m.kind), m.words))),
     );
     card.hidden = false;
@@ -265,15 +288,15 @@ export class Curves {
   }
 }
 
-/** What changes more than the points of curves that are there. */
-const STRUCTURAL = new Set(["step_planned", "candidate_started", "candidate_ended", "candidate_released", "step_decided", "search_ended", "search_stopped", "search_paused", "comparisons_planned", "search_compared"]);
+/** Units of a time axis: seconds, and the name that stands below it. */
+const UNITS = [[3600, "hours"], [60, "minutes"], [1, "seconds"]];
 
 /** A ring at the newest point of each candidate that trains. */
 function rings({ row, curves, numbers, places, off }, colour) {
   const ends = openEnds(row.map((candidate, i) => ({ candidate, number: numbers[i], ...curves[i] })).filter((_, i) => !off.has(places[i])));
   return {
     x: ends.map((end) => end.x.at(-1)), y: ends.map((end) => end.y.at(-1)), yaxis: "y2", mode: "markers", hoverinfo: "skip",
-    marker: { symbol: "circle-open", size: 15, line: { width: 1.5 }, color: ends.map((end) => colour[SERIES[end.number - 1].token]) },
+    marker: { symbol: "circle-open", size: 15, line: { width: 1.5 }, color: ends.length ? ends.map((end) => colour[SERIES[end.number - 1].token]) : colour.ink },
   };
 }
 

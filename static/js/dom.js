@@ -39,7 +39,7 @@ export function setChildren(element, ...children) {
 
 /** Replaces children and puts the focus back on the button that had it. */
 export function replaceKeepingFocus(parent, ...children) {
-  const buttons = () => [...parent.querySelectorAll("button")];
+  const buttons = () => [...parent.querySelectorAll("button, select")];
   const place = parent.contains(document.activeElement) ? buttons().indexOf(document.activeElement) : -1;
   parent.replaceChildren(...children);
   if (place >= 0) buttons()[place]?.focus();
@@ -75,6 +75,9 @@ export function oncePerFrame(callback) {
     });
   };
 }
+
+/** Whether the server answers with a sentence that says why not (views/writing.py). */
+export const isRefusal = (answer) => answer.ok && answer.headers.get("content-type")?.startsWith("text/plain");
 
 /** A row of buttons of which one is pressed: options are [value, words] pairs. */
 export function segmented(label, options, chosen, choose) {

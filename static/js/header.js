@@ -1,4 +1,4 @@
-// The top of the page: state in words, budget bar, figures, the tab's title.
+// The top of the page: state in words, budget bar, figures.
 
 import { byId, h, oncePerFrame, setChildren, setText } from "./dom.js";
 import { about, bytes, count, duration, percent, plusMinus, short, sum, when } from "./format.js";
@@ -40,7 +40,6 @@ export class Header {
     this.#fill();
     this.#figures();
     this.#foot();
-    this.#title();
   }
 
   #state() {
@@ -180,18 +179,12 @@ export class Header {
     return left === null ? "after the first epochs" : `ends near ${when(Date.now() + left * 1000)}, ${this.#store.search.config.comparisons.length ? "comparisons" : "final training"} included`;
   }
 
-  // ------------------------------------------------------------------ the limits it was given, its disk use; the title
+  // ------------------------------------------------------------------ the limits it was given, its disk use
 
   #foot() {
     const { hours_limit: hours, accuracy_goal: goal, disk_bytes: disk } = this.#store.search;
     const limits = [hours !== null && `${hours}\u202fh`, goal !== null && `${Number((100 * goal).toFixed(2))}\u202f% validation accuracy`].filter(Boolean);
     const budget = limits.length ? `Budget: ${limits.join(" or ")}; then no further training of a step begins, and the best so far gets its final training. ` : "";
     setText(byId("status-foot"), `${budget}${bytes(disk)} on disk.`);
-  }
-
-  #title() {
-    const { name, status, epochs_done: done, epochs_total: total } = this.#store.search;
-    const part = Math.floor((100 * Math.min(done, total)) / total);
-    document.title = status === "running" || status === "paused" ? `${part}\u202f% · ${name}` : `${name} · ${status}`;
   }
 }

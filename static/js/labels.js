@@ -21,11 +21,11 @@ export function annotations(view, colour) {
 /** The candidates that train and have a point: where their curves end for now. */
 export const openEnds = (shown) => shown.filter((c) => c.candidate.status === "running" && c.x.length > 0);
 
-function captions({ quantity, off, rate, wide }, ink) {
+function captions({ quantity, off, rate, wide, xTitle }, ink) {
   const left = -(wide ? MARGIN.wide : MARGIN.narrow).l;
   const notes = [
     caption(quantity === "loss" ? "training loss" : "validation accuracy, %", 0, "left", 1, left, 22, ink),
-    caption("epochs of this training", 1, "right", 0, 0, -34, ink),
+    caption(xTitle, 1, "right", 0, 0, -34, ink),
   ];
   if (rate && !off.has("rate")) notes.push(caption("learning rate", 1, wide ? "left" : "right", 1, wide ? 8 : 40, 22, ink));
   return notes;
@@ -41,7 +41,7 @@ function firstPoint({ row, images }, colour) {
 }
 
 function nowLabel({ candidate, number, x, y }, view, colour) {
-  const right = x.at(-1) > 0.8 * view.epochs;
+  const right = x.at(-1) > 0.8 * view.width;
   return {
     text: `${shortCode(candidate)} now`, x: x.at(-1), y: view.y(y.at(-1)), xref: "x", yref: "y2", showarrow: false,
     xshift: right ? -14 : 14, yshift: -18, xanchor: right ? "right" : "left", bgcolor: colour.surface, borderpad: 1,
@@ -50,7 +50,7 @@ function nowLabel({ candidate, number, x, y }, view, colour) {
 }
 
 /** Labels at the ends of the curves, moved apart, with thin lines that lead to them. */
-function endLabels({ row, epochs, quantity, parent, off, pixelsPerUnit }, shown, colour) {
+function endLabels({ row, width, quantity, parent, off, pixelsPerUnit }, shown, colour) {
   if (row.length > 12 || row.some(isComparison)) return []; // comparisons end anywhere, and all of them near zero
   const ended = shown.filter((c) => c.candidate.status !== "running" && c.x.length > 1);
   const ends = ended.map(({ candidate, number, x, y }) => ({
@@ -58,7 +58,7 @@ function endLabels({ row, epochs, quantity, parent, off, pixelsPerUnit }, shown,
     text: `${candidate.code}  ${quantity === "loss" ? y.at(-1).toFixed(3) : percent(y.at(-1) / 100, 1)}`,
   }));
   if (parent && quantity === "accuracy" && !off.has("parent")) {
-    ends.push({ x: epochs, y: 100 * parent.val_accuracy, text: "parent", color: colour["ink-2"] });
+    ends.push({ x: width, y: 100 * parent.val_accuracy, text: "parent", color: colour["ink-2"] });
   }
   return apart(ends, pixelsPerUnit).map(({ color, ...end }) => ({
     ...end, xref: "x", yref: "y2", xanchor: "left", align: "left", ax: 52, showarrow: true, arrowhead: 0, arrowwidth: 1,

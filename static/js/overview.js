@@ -1,6 +1,7 @@
 // The whole search in one strip: the saw-tooth of every warm restart, the stair of the best, a frame round the step on show.
 
 import { byId, h, oncePerFrame, s, setText } from "./dom.js";
+import { offerData } from "./data.js";
 import { percent } from "./format.js";
 import { constantRate, rateAt } from "./series.js";
 
@@ -14,6 +15,7 @@ export class Overview {
 
   constructor(store) {
     this.#store = store;
+    offerData("overview", () => this.#data());
     this.#strip.addEventListener("keydown", (event) => this.#key(event));
     store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#draw());
     this.#show();
@@ -31,6 +33,17 @@ export class Overview {
       from += epochs;
       return cycle;
     });
+  }
+
+  /** The cycles of the winning line: when each began, its rate at both ends, what came of it. */
+  #data() {
+    const { config } = this.#store.search;
+    const rows = this.#cycles().map(({ row, name, from, epochs }) => {
+      const winner = this.#store.winnerOf(row);
+      const constant = constantRate(row > 0 && row <= config.n_steps ? "neighbour" : "", config);
+      return [name, from, from + epochs, constant ?? config.lambda_start, constant ?? config.lambda_end, winner?.code ?? null, winner?.val_accuracy ?? null];
+    });
+    return { title: "The whole search", columns: ["cycle", "from epoch", "to epoch", "rate at its start", "rate at its end", "best", "validation accuracy"], rows };
   }
 
   /** Anew where the search was extended or cut short. */

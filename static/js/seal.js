@@ -1,9 +1,10 @@
 // The seal of Eq. (1): did every child begin as its parent? Never a seal without a measurement.
 
+import { offerData } from "./data.js";
 import { byId, h, icon, oncePerFrame, s, setChildren, setText } from "./dom.js";
 import { plural, scientific } from "./format.js";
-import { isComparison } from "./state.js";
 
+const MOST = 12; // rows of the table
 const [WIDTH, HEIGHT, FLOOR] = [376, 124, 88];
 const [LEFT, RIGHT] = [30, 346]; // where 10^-9 and 10^-2 stand; a difference of 0 stands at the far left
 const [LOWEST, HIGHEST] = [-9, -2];
@@ -16,6 +17,7 @@ export class SealPanel {
 
   constructor(store) {
     this.#store = store;
+    offerData("seal", () => this.#data());
     store.listen((changed) => (changed.choice || changed.candidates.size) && this.#draw());
     this.#show();
   }
@@ -29,7 +31,7 @@ export class SealPanel {
     if (measured.length === 0) return;
     setChildren(byId("seal-line"), this.#line(measured));
     setChildren(byId("seal-plot"), this.#plot(measured));
-    setChildren(byId("seal-pairs"), this.#pairs());
+    this.#table(measured);
   }
 
   #line(measured) {
@@ -76,28 +78,35 @@ export class SealPanel {
     );
   }
 
-  #pairs() {
-    const { chosen } = this.#store;
-    if (!chosen || isComparison(chosen)) return [];
-    if (!chosen.seal) return pair(chosen.code, unmeasured(this.#store, chosen));
-    const { float32, float64, tolerance64, holds } = chosen.seal;
-    const verdict = h("span", { class: `badge ${holds ? "badge-good" : "badge-bad"}` }, icon(holds ? "check" : "cross"), holds ? "holds" : "broken");
-    const value = (v) => (v === null || v === undefined ? "not measured" : scientific(v));
-    return [
-      pair(`${chosen.code}, float32`, value(float32), " ", verdict),
-      pair(`${chosen.code}, float64`, value(float64), h("span", { class: "muted" }, ` limit ${scientific(tolerance64)}`)),
-    ];
+  /** The children of the step on show, each in both precisions. */
+  #table(measured) {
+    const { stepAsked, openRow, chosen, nSteps } = this.#store;
+    const newest = measured.at(-1).step;
+    const asked = stepAsked ?? openRow;
+    const step = measured.some((c) => c.step === asked) && asked <= nSteps ? asked : newest;
+    const shown = measured.filter((c) => c.step === step);
+    const most = shown.length > MOST ? shown.toSorted((a, b) => size(b) - size(a)).slice(0, MOST) : shown;
+    const [{ seal }] = shown;
+    const rest = shown.length > MOST ? `, the ${MOST} largest of ${shown.length}` : "";
+    setText(byId("seal-caption"), `Step ${step}${rest}: largest |Δ logit|, limits ${scientific(seal.tolerance32)} and ${scientific(seal.tolerance64)}`);
+    byId("seal-rows").replaceChildren(...most.map((c) => sealRow(c, c.id === chosen?.id)));
+  }
+
+  #data() {
+    const measured = this.#store.all.filter((c) => c.seal && c.kind === "neighbour");
+    const columns = ["candidate", "parent", "float32", "limit", "images", "float64", "limit", "images", "holds", "mode"];
+    const rows = measured.map(({ code, seal, ...c }) => [code, this.#store.parentOf(c)?.code ?? null, seal.float32, seal.tolerance32, seal.n_images32, seal.float64, seal.tolerance64, seal.n_images64, seal.holds ? "yes" : "no", "evaluation"]);
+    return { title: "Seal of Eq. (1)", columns, rows };
   }
 }
 
-function unmeasured(store, candidate) {
-  if (candidate.kind === "pretrain") return "the first network has no parent";
-  if (candidate.morphisms.length) return "not measured";
-  return `no morphism: it goes on from ${store.parentOf(candidate)?.code ?? "its parent"}`;
+function sealRow({ code, seal, url }, isChosen) {
+  const value = (v) => (v === null || v === undefined ? h("span", { class: "muted" }, "not measured") : scientific(v));
+  const verdict = h("span", { class: `badge ${seal.holds ? "badge-good" : "badge-bad"}` }, icon(seal.holds ? "check" : "cross"), seal.holds ? "holds" : "broken");
+  return h("tr", { class: isChosen && "is-chosen" }, h("th", { scope: "row" }, h("a", { href: url }, code)), h("td", { class: "num" }, value(seal.float32)), h("td", { class: "num" }, value(seal.float64)), h("td", null, verdict));
 }
 
 const size = (candidate) => candidate.seal.float32 ?? candidate.seal.float64;
-const pair = (term, ...value) => h("div", null, h("dt", null, term), h("dd", { class: "num" }, ...value));
 
 function position(value) {
   if (value === 0) return 12;

@@ -59,11 +59,25 @@ export const rateAt = (share, { lambda_start: start, lambda_end: end }) => end +
 /** The rate of a neighbour's training where it is no cosine (neighbour_rate), else null. */
 export const constantRate = (kind, config) => (kind === "neighbour" ? config.neighbour_rate : null);
 
-/** Points of a candidate as the chart draws them: {x: epochs, y: per cent or loss}. */
-export function curve(store, candidate, quantity) {
+/** Seconds of training at a point; where they were not recorded, by its share of the epochs. null: not known. */
+export function secondsAt(candidate, row) {
+  if (row[5] != null) return row[5];
+  return candidate.seconds === null || candidate.epoch === 0 ? null : (candidate.seconds * row[1]) / candidate.epoch;
+}
+
+/** Seconds that the whole training takes: as measured, or at the speed so far; null before its first point. */
+export function secondsOf(store, candidate) {
+  const last = store.points.get(candidate.id)?.at(-1);
+  const at = last ? secondsAt(candidate, last) : null;
+  return at === null || last[1] === 0 ? null : (at * candidate.epochs) / last[1];
+}
+
+/** Points of a candidate as the chart draws them: {x: epochs, or seconds over `unit`; y: per cent or loss}. */
+export function curve(store, candidate, quantity, unit = null) {
   const rows = store.points.get(candidate.id) ?? [];
-  if (quantity === "loss") return split(rows.filter((row) => row[2] !== null).map((row) => [row[1], row[2]]));
-  const drawn = rows.filter((row) => row[4] !== null).map((row) => [row[1], 100 * row[4]]);
+  const x = (row) => (unit === null ? row[1] : (secondsAt(candidate, row) ?? 0) / unit);
+  if (quantity === "loss") return split(rows.filter((row) => row[2] !== null).map((row) => [x(row), row[2]]));
+  const drawn = rows.filter((row) => row[4] !== null).map((row) => [x(row), 100 * row[4]]);
   const parent = store.parentOf(candidate);
   const began = rows.length > 0 || candidate.status === "running";
   const inherits = began && candidate.kind === "neighbour" && store.search.config.network_morphism && parent?.val_accuracy != null;

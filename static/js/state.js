@@ -185,11 +185,17 @@ export class Store {
     return this.search.config.selection === "balanced" ? candidate.val_balanced : candidate.val_accuracy;
   }
 
+  /** Whether one is chosen before the other; a tie keeps the parent, else the lower j. */
+  #isBefore(c, top) {
+    const [mine, other] = [this.measure(c), this.measure(top)];
+    return mine === other ? isParentSlot(c) && !isParentSlot(top) : mine > other;
+  }
+
   /** Who leads a row that is still open: the highest by the measure so far, or null. */
   leaderOf(row) {
     if (this.winnerOf(row)) return null;
     const ended = this.row(row).filter((c) => c.status === "done" && this.measure(c) !== null);
-    return ended.reduce((top, c) => (top === null || this.measure(c) > this.measure(top) ? c : top), null);
+    return ended.reduce((top, c) => (top === null || this.#isBefore(c, top) ? c : top), null);
   }
 
   /** Whether a training that failed can be tried again: what is decided stays. */
@@ -215,10 +221,21 @@ export class Store {
     return this.#chosen !== null && this.byCode(this.#chosen) !== null;
   }
 
-  /** The row on show in curves and table. */
-  get step() {
+  /** The row that somebody put on show, or one of whose networks they chose; null: nobody did. */
+  get stepAsked() {
     if (this.#step !== null && this.row(this.#step).length) return this.#step;
-    return this.isPicked ? this.rowOf(this.chosen) : this.rowNow;
+    return this.isPicked ? this.rowOf(this.chosen) : null;
+  }
+
+  /** The row on show in the curves. */
+  get step() {
+    return this.stepAsked ?? this.rowNow;
+  }
+
+  /** The last step that is decided, from 1; null before that. */
+  get lastDecided() {
+    for (let row = Math.min(this.openRow, this.nSteps); row > 0; row -= 1) if (this.winnerOf(row)) return row;
+    return null;
   }
 
   choose(code) {

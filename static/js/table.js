@@ -1,9 +1,11 @@
-// The candidates of the step on show: morphisms, accuracy with its interval, size, seal, time.
+// Why this one won: the candidates of a step by rank, each with its interval and its gap to the winner.
 
 import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented, setText } from "./dom.js";
-import { count, duration, interval, percent, plusMinus, scientific, short } from "./format.js";
+import { offerData } from "./data.js";
+import { count, duration, interval, percent, plusMinus, short } from "./format.js";
 import { axisOf, plot, scaleOf } from "./interval-plot.js";
 import { hasEnded, isParentSlot } from "./state.js";
+import { gapCell, isNoise, ruleWords, whyWords } from "./why.js";
 import { STATUS_WORDS, morphismWords } from "./words.js";
 
 const [MOST, FIRST] = [20, 12]; // a longer step shows so many at first
@@ -15,6 +17,7 @@ export class Table {
 
   constructor(store) {
     this.#store = store;
+    offerData("children", () => this.#data());
     store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#draw());
     this.#show();
   }
@@ -33,12 +36,15 @@ export class Table {
     const shown = this.#all === step || rows.length <= MOST ? rows : rows.slice(0, FIRST);
     byId("children-body").replaceChildren(...shown.map((candidate, i) => this.#row(candidate, i, n, scale, band, top)));
     this.#more(rows.length - shown.length);
+    byId("children-why").replaceChildren(whyWords(store, step, measured) ?? "");
+    byId("children-why").hidden = byId("children-why").childElementCount === 0;
     byId("children-axis").hidden = scale === null;
   }
 
-  /** The row on show: the comparisons have a table of their own, here the final training stands for them. */
+  /** The row that somebody asked for, else the last step that is decided: an open step has no winner yet. */
   get #step() {
-    return Math.min(this.#store.step, this.#store.nSteps + 1);
+    const { stepAsked, lastDecided, rowNow, nSteps } = this.#store;
+    return Math.min(stepAsked ?? lastDecided ?? rowNow, nSteps + 1); // comparisons have a table of their own
   }
 
   #more(hidden) {
@@ -54,13 +60,16 @@ export class Table {
   #head(rows) {
     const { nSteps, openRow } = this.#store;
     const step = this.#step;
-    const title = step === 0 ? "Pretraining" : step > nSteps ? "Final training" : `Candidates of step ${step}`;
+    const winner = this.#store.winnerOf(step);
+    const title = step === 0 ? "Pretraining" : step > nSteps ? "Final training" : winner ? "Why this one won" : `Candidates of step ${step}`;
     setText(byId("children-h"), title);
     setText(byId("children-sub"), this.#sub(rows));
-    setText(byId("children-caption"), `${title}, by ${this.#store.search.config.selection === "balanced" ? "balanced" : "validation"} accuracy`);
-    const name = (row) => (row === 0 ? "Pre" : row > nSteps ? "Final" : `${openRow < 8 ? "Step " : ""}${row}`);
+    setText(byId("children-caption"), `${title}, step ${step}, by ${this.#store.search.config.selection === "balanced" ? "balanced" : "validation"} accuracy`);
+    const open = (row) => (openRow < 8 && row > 0 && row <= nSteps && !this.#store.winnerOf(row) ? ", open" : "");
+    const name = (row) => (row === 0 ? "Pre" : row > nSteps ? "Final" : `${openRow < 8 ? "Step " : ""}${row}${open(row)}`);
     const rowsThere = Array.from({ length: openRow + 1 }, (_, row) => [row, name(row)]);
-    const tools = segmented("Step", rowsThere, step, (row) => this.#store.showStep(row));
+    const choose = (row) => this.#store.showStep(row);
+    const tools = openRow < 12 ? segmented("Step", rowsThere, step, choose) : chooser("Step", rowsThere, step, choose);
     replaceKeepingFocus(byId("children-tools"), rowsThere.length > 1 ? tools : "");
   }
 
@@ -70,11 +79,11 @@ export class Table {
     if (step > nSteps) return "The winner on training + validation set; its test accuracy is looked at once, at the end.";
     if (step === 0) return "model_0, trained from scratch. Every later network descends from it.";
     const winner = this.#store.winnerOf(step);
-    if (winner) return `${winner.code} won by the rule highest validation accuracy.`;
+    if (winner) return `Step ${step}: ${winner.code} has the ${ruleWords(this.#store)} of its ${rows.length} candidates.`;
     if (rows.every(hasEnded)) return "None of them came to a validation accuracy; each says why.";
     if (this.#store.search.status === "stopped") return "Stopped before it was decided.";
     const open = rows.filter((c) => c.status === "pending" || c.status === "running").length;
-    return `Open: decided when ${open === 1 ? "the last candidate has" : `${open} more have`} ended. Then the highest validation accuracy wins.`;
+    return `Open: decided when ${open === 1 ? "the last candidate has" : `${open} more have`} ended. Then the ${ruleWords(this.#store)} wins.`;
   }
 
   #row(candidate, place, n, scale, band, top) {
@@ -86,9 +95,9 @@ export class Table {
       h("td", { "data-label": "Morphisms" }, morphismList(candidate)),
       h("td", { class: "num accuracy", "data-label": "Validation accuracy" }, accuracy(candidate, n), this.#balanced(candidate), this.#retry(candidate)),
       h("td", { class: "plot", "aria-hidden": "true" }, scale && candidate.val_accuracy !== null ? plot(interval(candidate.val_accuracy, n), candidate.val_accuracy, scale, band) : ""),
+      h("td", { class: "num", "data-label": "Gap, points" }, gapCell(candidate, top)),
       h("td", { class: "num", "data-label": "Parameters" }, count(candidate.n_parameters)),
       h("td", { class: "num", "data-label": "MACs" }, short(candidate.n_macs)),
-      h("td", { class: "num", "data-label": "Seal" }, sealCell(candidate, this.#store.search.config)),
       h("td", { class: "num", "data-label": "Time" }, duration(candidate.seconds)),
     );
   }
@@ -99,6 +108,30 @@ export class Table {
     const value = candidate.test_balanced ?? candidate.val_balanced;
     if (value == null || !(dataset.is_uneven || config.selection === "balanced")) return "";
     return h("div", { class: "muted" }, `balanced ${percent(value)}`);
+  }
+
+  /** The table's numbers, for its file. */
+  #data() {
+    const step = this.#step;
+    const n = this.#store.search.dataset.n_validation;
+    const top = this.#store.winnerOf(step) ?? this.#store.leaderOf(step);
+    const rows = ranked(this.#store.row(step), (c) => this.#store.measure(c)).map((c, i) => {
+      const accuracy = c.val_accuracy;
+      const [low, high] = accuracy === null ? [null, null] : interval(accuracy, n);
+      const gap = top && c.gap?.to === top.id && c.id !== top.id ? c.gap : null;
+      const verdict = gap && (isNoise(gap) ? "within noise" : "clear");
+      return [
+        c.status === "done" && accuracy !== null ? i + 1 : null, c.code, c.morphisms.map((m) => m.words).join("; "), c.status, accuracy, low, high,
+        gap && accuracy - top.val_accuracy, gap && gap.low, gap && gap.high, gap && gap.ahead, gap && gap.behind, gap && gap.p, verdict,
+        c.n_parameters, c.n_macs, c.seconds,
+      ];
+    });
+    const of = top?.code ?? "the best";
+    const columns = [
+      "rank", "candidate", "morphisms", "status", "validation accuracy", "95 % low", "95 % high", `gap to ${of}`, "gap low", "gap high",
+      "images only it has right", `images only ${of} has right`, "McNemar p", "verdict", "parameters", "MACs", "seconds",
+    ];
+    return { title: `Candidates of ${step === 0 ? "the pretraining" : step > this.#store.nSteps ? "the final training" : `step ${step}`}`, columns, rows };
   }
 
   /** For who may change the search: the training alone is tried again. */
@@ -150,16 +183,8 @@ export function progress(candidate) {
   return h("span", { class: "badge badge-bad", title: candidate.reason || null }, broken ? "seal broken" : word);
 }
 
-function sealCell(candidate, config) {
-  const { seal } = candidate;
-  if (!seal) return h("span", { class: "muted" }, unsealed(candidate, config));
-  const value = scientific(seal.float32 ?? seal.float64);
-  return h("span", { class: `badge ${seal.holds ? "badge-good" : "badge-bad"}` }, icon(seal.holds ? "check" : "cross"), value);
-}
-
-/** Why there is no seal: nothing was changed, no network morphism made it, or it has not been measured. */
-function unsealed(candidate, config) {
-  if (candidate.kind === "pretrain" || candidate.status === "pending") return "–";
-  if (candidate.morphisms.length && !config.network_morphism) return "does not apply";
-  return candidate.morphisms.length ? "not measured" : "no morphism";
+/** One of very many, as a list to choose from. */
+function chooser(label, options, chosen, choose) {
+  const select = h("select", { class: "input", "aria-label": label, onchange: () => choose(Number(select.value)) }, options.map(([value, words]) => h("option", { value, selected: value === chosen }, words)));
+  return select;
 }

@@ -70,6 +70,7 @@ def test_the_api_describes_itself(charlie):
     assert set(schema["paths"]) == {
         "/api/v1/jobs/{uuid}",
         "/api/v1/estimate",
+        "/api/v1/operators",
         "/api/v1/searches",
         "/api/v1/searches/{uuid}",
         "/api/v1/searches/{uuid}/events",
