@@ -109,6 +109,9 @@ NASH_KEEP_DELETED_HOURS = float(os.environ.get("NASH_KEEP_DELETED_HOURS", "24"))
 # The weights of networks that lost their step are removed once the next step has begun, unless this is set.
 NASH_KEEP_LOSERS = flag("NASH_KEEP_LOSERS")
 
+# Archives of images that are uploaded; larger ones are imported on the server by `manage.py dataset import`.
+NASH_MAX_UPLOAD_BYTES = int(float(os.environ.get("NASH_MAX_UPLOAD_BYTES") or 8 * 2**30))
+
 # Accounts.
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -12,14 +12,22 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 
 from searches.models import DataSet
 from searches.nash.imagefolder import BadArchive, convert, write_digits
 
 DIGITS = "digits"
+RESERVED = "uploads"
+"""No name: its address is another's."""
 MAX_NAME = 64
+N_NAMED = 10
 COLUMNS = ("digest", "n_train", "n_test", "flips", "crops")
-OF_META = ("classes", "counts", "mean", "std", "source", "broken", "notes")
+OF_META = ("classes", "counts", "mean", "std", "source", "broken", "notes", "twins")
+
+
+class InUse(ValueError):
+    """A data set that searches stand on cannot be deleted; the message lists them."""
 
 
 class BadName(ValueError):
@@ -46,17 +54,19 @@ def import_dataset(
     flips: bool = True,
     crops: bool = True,
     report: Callable[[int, int], None] | None = None,
+    owner_id: int | None = None,
+    waits: bool = False,
 ) -> int:
     """Import an image folder or archive as the data set `name`; the id of its row.
 
     `size`: pixels of a side, 8 to 64 (None: what the images suggest); `flips`: whether a mirrored image keeps its
     label, `crops` whether one moved by an eighth of its side does.
-    `report(done, total)` is called as images are decoded.
+    `report(done, total)` is called as images are decoded. `waits`: until another import has ended, else refused.
     Raises BadName, BadArchive, ValueError for the size. Nothing is left of an import that fails.
     """
     check_name(name)
     target = folder_of(name)
-    with _alone_in(datasets_folder(), waits=False):
+    with _alone_in(datasets_folder(), waits=waits):
         _clear_leftovers()
         check_name(name)  # again: another import may have ended just now
         if target.exists():  # written, but its process died before the row was
@@ -64,7 +74,7 @@ def import_dataset(
         meta = convert(path, target, name=name, size=size, flips=flips, crops=crops, report=report)
         try:
             with transaction.atomic():
-                return DataSet.objects.create(name=name, **_columns(meta)).pk
+                return DataSet.objects.create(name=name, owner_id=owner_id, **_columns(meta)).pk
         except IntegrityError as error:
             shutil.rmtree(target)
             raise BadName(f"A data set {name!r} exists already; choose another name.") from error
@@ -72,7 +82,7 @@ def import_dataset(
 
 def check_name(name: str) -> None:
     """Raises BadName unless a new data set may have this name: it is a folder's and stands in addresses."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or len(name) > MAX_NAME:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or len(name) > MAX_NAME or name.lower() == RESERVED:
         raise BadName(
             f"{name!r} cannot be a data set's name; use letters, digits, - and _, at most {MAX_NAME},"
             " such as my-images."
@@ -80,6 +90,28 @@ def check_name(name: str) -> None:
     taken = sorted({DIGITS, *DataSet.objects.values_list("name", flat=True)})
     if name.lower() in (other.lower() for other in taken):  # some file systems do not tell A from a
         raise BadName(f"A data set {name!r} exists already; choose another name (taken: {', '.join(taken)}).")
+
+
+def delete_dataset(dataset: DataSet) -> None:
+    """Remove row and files. Raises InUse with the list of who uses it; the digits, which are bundled, stay."""
+    if dataset.name == DIGITS:
+        raise InUse("The digits are bundled: without them there is no first try.")
+    try:
+        with transaction.atomic():
+            dataset.delete()
+    except ProtectedError as error:
+        raise InUse(in_use_words(dataset)) from error
+    shutil.rmtree(folder_of(dataset.name), ignore_errors=True)
+
+
+def in_use_words(dataset: DataSet) -> str:
+    """Who stands on it, at most ten by name, as far as there are any."""
+    users = [f"{s.name} (deleted)" if s.deleted else s.name for s in dataset.searches.only("name", "deleted")]
+    if not users:
+        return ""
+    more = f" and {len(users) - N_NAMED:,} more" if len(users) > N_NAMED else ""
+    what = f"{len(users):,} {'search' if len(users) == 1 else 'searches'}"
+    return f"{dataset.name} is in use by {what}: {', '.join(users[:N_NAMED])}{more}. Delete them first."
 
 
 def ensure_digits() -> int:

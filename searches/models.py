@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import models
 
 from searches.models_jobs import BackgroundJob as BackgroundJob
+from searches.models_jobs import Upload as Upload
 from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import Job, Key, Outcome, code_of
@@ -38,6 +39,7 @@ class DataSet(models.Model):
     n_train = models.PositiveIntegerField(help_text="training images, validation set included")
     n_test = models.PositiveIntegerField()
     flips = models.BooleanField(default=True, help_text="whether a horizontal flip keeps the label true")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
     crops = models.BooleanField(default=True, help_text="whether a random crop keeps the label true")
     meta = models.JSONField(default=dict, help_text="classes, counts, mean, std and notes of the import")
     created = models.DateTimeField(auto_now_add=True)

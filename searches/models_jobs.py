@@ -53,3 +53,20 @@ class BackgroundJob(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Upload(models.Model):
+    """An archive on its way here, in pieces. How much of it is there says its file (services/uploads.py)."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    file_name = models.CharField(max_length=255)
+    bytes = models.PositiveBigIntegerField(help_text="of the whole file")
+    payload = models.JSONField(default=dict, help_text="how it is to be imported: name, size, flips, crops")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.file_name

@@ -52,6 +52,15 @@ from searches.services.results import MadeFile, Result, end_candidate, finish, r
 from searches.services.retrying import can_be_retried, retry
 from searches.services.room import go_on_with_room, pause_for_room
 from searches.services.tagging import add_tags, clean_names, remove_tags, set_tags
+from searches.services.uploads import (
+    WrongOffset,
+    ask_for_import,
+    begin_upload,
+    discard_upload,
+    offset_of,
+    take_piece,
+    upload_path,
+)
 from searches.services.workers import (
     WorkerIdentity,
     forget_dead_workers,
@@ -64,6 +73,13 @@ from searches.services.workers import (
 from searches.services.writing import rename, set_note
 
 __all__ = [
+    "WrongOffset",
+    "ask_for_import",
+    "begin_upload",
+    "discard_upload",
+    "offset_of",
+    "take_piece",
+    "upload_path",
     "VERBS",
     "JobLease",
     "Done",

@@ -2,6 +2,7 @@
 
 from searches.views.bulk import bulk_delete, bulk_stop, bulk_tag, bulk_undelete, bulk_untag
 from searches.views.compare import compare
+from searches.views.datasets import dataset_delete, dataset_detail, dataset_list, dataset_samples
 from searches.views.download import search_download
 from searches.views.drawings import architecture_drawing, candidate_drawing, search_tree
 from searches.views.jobs import job_cancel, job_retry
@@ -9,6 +10,7 @@ from searches.views.launch import search_new
 from searches.views.listing import list_csv, list_json, search_list
 from searches.views.log import search_log
 from searches.views.pages import candidate_detail, search_detail
+from searches.views.uploads import upload_begin, upload_discard, upload_piece
 from searches.views.verbs import (
     deleted_empty,
     search_compare,
@@ -36,6 +38,10 @@ __all__ = [
     "candidate_drawing",
     "candidate_notes",
     "compare",
+    "dataset_delete",
+    "dataset_detail",
+    "dataset_list",
+    "dataset_samples",
     "deleted_empty",
     "job_cancel",
     "job_retry",
@@ -59,5 +65,8 @@ __all__ = [
     "search_stop",
     "search_tree",
     "search_undelete",
+    "upload_begin",
+    "upload_discard",
+    "upload_piece",
     "worker_list",
 ]

@@ -99,13 +99,29 @@ def mean_and_std(images: npt.NDArray[np.uint8]) -> tuple[list[float], list[float
     return mean.tolist(), np.sqrt(variance.clip(0)).tolist()
 
 
+def twins_of(images: npt.NDArray[np.uint8], test_images: npt.NDArray[np.uint8]) -> dict[str, int]:
+    """Identical images, pixel for pixel: further copies within "train" and "test", and "leaks", test images that are
+    training images too. They are counted, never dropped."""
+    train, test = _image_digests(images), _image_digests(test_images)
+    seen = set(train)
+    return {
+        "train": len(train) - len(seen),
+        "test": len(test) - len(set(test)),
+        "leaks": sum(digest in seen for digest in test),
+    }
+
+
+def _image_digests(images: npt.NDArray[np.uint8]) -> list[bytes]:
+    return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]
+
+
 def write_meta(
     folder: Path, *, name: str, classes: tuple[str, ...], flips: bool, crops: bool = True, facts: Mapping[str, Any]
 ) -> Meta:
     """Describe the arrays in folder by its meta.json, and return that.
 
     Holds name, classes, input_shape (C, H, W), flips, crops, n_train, n_test, digest, mean and std per channel of the
-    training images scaled to 0..1, counts per class of both parts, and the given facts.
+    training images scaled to 0..1, counts per class of both parts, twins, and the given facts.
     """
     images, labels, test_images, test_labels = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in PARTS)
     mean, std = mean_and_std(images)
@@ -124,6 +140,7 @@ def write_meta(
             "train": np.bincount(labels, minlength=len(classes)).tolist(),
             "test": np.bincount(test_labels, minlength=len(classes)).tolist(),
         },
+        "twins": twins_of(images, test_images),
         **facts,
     }
     with (folder / "meta.json").open("w", encoding="utf-8") as file:

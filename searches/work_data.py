@@ -1,0 +1,42 @@
+"""Background jobs about data sets: the import of an uploaded archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from searches import datasets, services
+from searches.models import BackgroundJob, DataSet, Upload
+from searches.nash.imagefolder import BadArchive
+from searches.services import LeaseLost
+from searches.work import Work
+
+
+def import_upload(work: Work) -> Mapping[str, Any]:
+    """Import what was uploaded; the archive goes once it is imported, refused or cancelled. Raises ValueError."""
+    facts = work.payload
+    upload = Upload.objects.filter(uuid=facts["upload"]).first()
+    if upload is None:
+        raise ValueError("The uploaded archive is no longer here; upload it again.")
+    try:
+        pk = datasets.import_dataset(
+            facts["name"],
+            services.upload_path(upload),
+            size=facts.get("size"),
+            flips=facts.get("flips", True),
+            crops=facts.get("crops", True),
+            report=lambda done, total: work.tell(done, total, f"Images of {upload.file_name} are decoded"),
+            owner_id=upload.owner_id,
+            waits=True,
+        )
+    except LeaseLost:
+        work.job.refresh_from_db(fields=["status"])
+        if work.job.status == BackgroundJob.Status.CANCELLED:
+            services.discard_upload(upload)
+        raise
+    except (BadArchive, datasets.BadName) as error:
+        services.discard_upload(upload)
+        raise ValueError(str(error)) from error
+    services.discard_upload(upload)
+    row = DataSet.objects.get(pk=pk)
+    return {"dataset": row.name, "said": f"{row.name} imported: {row.n_train:,} + {row.n_test:,} images"}

@@ -1,0 +1,195 @@
+"""The pages of data sets, uploads in pieces, and the import that follows."""
+
+import html
+import io
+import re
+
+import numpy as np
+import pytest
+from django.urls import reverse
+from PIL import Image
+
+from searches import datasets, services, worker_jobs
+from searches.models import BackgroundJob, DataSet, Upload
+from searches.nash.config import SearchConfig
+from searches.nash.imagefolder.arrays import twins_of
+from tests.archives import image_folder, pixels, write_zip
+from tests.searches.rows import TINY, make_search
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pets(tmp_path):
+    return write_zip(tmp_path / "pets.zip", image_folder())
+
+
+@pytest.fixture
+def row(pets):
+    return DataSet.objects.get(pk=datasets.import_dataset("pets", pets))
+
+
+def text_of(response) -> str:
+    text = html.unescape(response.text)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text.partition("<main")[2]))
+
+
+def begin(client, content: bytes, **changes):
+    facts = {"name": "pets", "file_name": "pets.zip", "bytes": len(content), "flips": "on", "crops": ""}
+    return client.post(reverse("upload_begin"), {**facts, **changes})
+
+
+def patch(client, url: str, piece: bytes, offset: int):
+    headers = {"Upload-Offset": str(offset)}
+    return client.patch(url, piece, content_type="application/offset+octet-stream", headers=headers)
+
+
+def do_job() -> BackgroundJob:
+    job = BackgroundJob.objects.get()
+    lease = services.claim_job(job.pk, worker="alpha")
+    worker_jobs.do(lease)
+    job.refresh_from_db()
+    return job
+
+
+def test_strangers_are_asked_to_sign_in(client):
+    assert client.get(reverse("dataset_list")).status_code == 302
+
+
+def test_without_a_data_set_the_page_says_what_to_do(client, alice):
+    assert "No data set yet Upload an archive below" in text_of(client.get(reverse("dataset_list")))
+
+
+def test_the_list_costs_the_same_queries_however_many_there_are(client, alice, row, django_assert_num_queries):
+    url = reverse("dataset_list")
+    client.get(url)
+    with django_assert_num_queries(7) as first:
+        client.get(url)
+    for i in range(5):
+        DataSet.objects.create(**{**DataSet.objects.filter(name="pets").values().get(), "id": None, "name": f"p{i}"})
+    with django_assert_num_queries(len(first)):
+        client.get(url)
+
+
+def test_a_data_set_shows_its_classes_its_numbers_and_who_uses_it(client, alice, row):
+    settings = {**TINY, "input_shape": (3, 16, 16), "n_classes": 2}
+    services.create_search(SearchConfig(**settings), dataset=row, name="Cats or dogs", owner=alice)
+    page = client.get(reverse("dataset_detail", args=["pets"]))
+    shown = text_of(page)
+    for words in ("cat", "dog", "12 + 4 images", row.digest, "Cats or dogs", "Leaks", "pets.zip"):
+        assert words in shown, words
+    strip = client.get(reverse("dataset_samples", args=["pets", row.digest[:16], 1]))
+    assert "immutable" in strip["Cache-Control"]
+    picture = np.asarray(Image.open(io.BytesIO(strip.content)))
+    first = np.load(datasets.folder_of("pets") / "images.npy")[6]
+    assert picture.shape == (16, 160, 4)
+    assert (picture[:, :16, :3] == first.transpose(1, 2, 0)).all()
+    assert picture[0, -1, 3] == 0  # six images of ten places
+    assert client.get(reverse("dataset_samples", args=["pets", "0" * 16, 1])).status_code == 404
+    assert client.get(reverse("dataset_samples", args=["pets", row.digest[:16], 2])).status_code == 404
+
+
+def test_copies_and_leaks_are_counted():
+    a, b, c = (pixels(i, (8, 8)).transpose(2, 0, 1) for i in range(3))
+    assert twins_of(np.stack([a, b, a, a]), np.stack([b, c, c, a])) == {"train": 2, "test": 1, "leaks": 2}
+
+
+def test_one_in_use_is_not_deleted_and_the_list_says_by_whom(client, alice, row):
+    settings = {**TINY, "input_shape": (3, 16, 16), "n_classes": 2}
+    made = services.create_search(SearchConfig(**settings), dataset=row, name="Cats or dogs", owner=alice)
+    answer = client.post(reverse("dataset_delete", args=["pets"]), follow=True)
+    assert "pets is in use by 1 search: Cats or dogs. Delete them first." in text_of(answer)
+    row.searches.filter(pk=made.search_id).delete()
+    client.post(reverse("dataset_delete", args=["pets"]))
+    assert not DataSet.objects.exists()
+    assert not datasets.folder_of("pets").exists()
+
+
+def test_who_did_not_upload_it_cannot_delete_it(client, alice, bob, row):
+    DataSet.objects.update(owner=bob)
+    assert client.post(reverse("dataset_delete", args=["pets"])).status_code == 404
+    assert DataSet.objects.exists()
+
+
+def test_the_digits_stay(client, alice):
+    make_search()
+    client.post(reverse("dataset_delete", args=["digits"]))
+    assert DataSet.objects.filter(name="digits").exists()
+
+
+def test_an_archive_comes_in_pieces_and_is_imported_by_a_worker(client, alice, pets, data_folder):
+    content = pets.read_bytes()
+    url = begin(client, content).json()["url"]
+    assert patch(client, url, content[:1000], 0)["Upload-Offset"] == "1000"
+    late = patch(client, url, content[:1000], 0)
+    assert (late.status_code, late["Upload-Offset"]) == (409, "1000")
+    again = begin(client, content).json()  # the page was loaded anew
+    assert (again["url"], again["offset"]) == (url, 1000)
+    assert client.head(url)["Upload-Offset"] == "1000"
+    assert f"{100000 // len(content)} % is here" in text_of(client.get(reverse("dataset_list")))
+    assert patch(client, url, content[1000:], 1000).status_code == 200
+    job = do_job()
+    assert (job.status, job.result["dataset"]) == ("done", "pets")
+    found = DataSet.objects.get()
+    assert (found.owner, found.flips, found.crops, found.n_train) == (alice, True, False, 12)
+    assert found.meta["source"] == "pets.zip"
+    assert not Upload.objects.exists()
+    assert list((data_folder / "uploads").iterdir()) == []
+
+
+def test_an_archive_that_is_none_fails_in_words_and_leaves_nothing(client, alice, data_folder):
+    url = begin(client, b"no archive").json()["url"]
+    patch(client, url, b"no archive", 0)
+    job = do_job()
+    assert job.status == "failed"
+    assert job.reason.startswith("pets.zip is neither a zip, a tar, a tar.gz nor a folder")
+    assert list((data_folder / "uploads").iterdir()) == []
+    assert list((data_folder / "datasets").iterdir()) == []
+
+
+def test_an_import_that_is_cancelled_leaves_nothing(client, alice, pets, data_folder, monkeypatch):
+    content = pets.read_bytes()
+    patch(client, begin(client, content).json()["url"], content, 0)
+    job = BackgroundJob.objects.get()
+    lease = services.claim_job(job.pk, worker="alpha")
+    services.cancel_job(job, alice)
+    worker_jobs.do(lease)
+    assert not DataSet.objects.exists()
+    assert list((data_folder / "uploads").iterdir()) == []
+    assert list((data_folder / "datasets").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"bytes": 10**12}, "file", "can be uploaded"),
+        ({"bytes": 0}, "file", "empty"),
+        ({"name": "a b"}, "name", "cannot be a data set's name"),
+        ({"name": "uploads"}, "name", "cannot be a data set's name"),
+        ({"size": 7}, "size", "greater than or equal to 8"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_byte_has_come(client, alice, changes, field, words):
+    answer = begin(client, b"x", **changes)
+    assert answer.status_code in (400, 413)
+    assert words in answer.json()["errors"][field]
+    assert not Upload.objects.exists()
+
+
+def test_more_bytes_than_announced_are_refused_and_not_kept(client, alice):
+    url = begin(client, b"1234567890").json()["url"]
+    answer = patch(client, url, b"12345678901", 0)
+    assert answer.status_code == 413
+    assert "More came than the 10 bytes" in answer.text
+    assert client.head(url)["Upload-Offset"] == "0"
+
+
+def test_nobody_else_sees_or_adds_to_an_upload(client, alice, bob):
+    url = begin(client, b"1234567890").json()["url"]
+    client.force_login(bob)
+    assert client.head(url).status_code == 404
+    assert patch(client, url, b"1", 0).status_code == 404
+    assert client.post(f"{url}discard/").status_code == 404
+    client.force_login(alice)
+    client.post(f"{url}discard/")
+    assert not Upload.objects.exists()
