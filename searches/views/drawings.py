@@ -18,10 +18,11 @@ WEEK = 7 * 24 * 3600
 
 @require_safe
 def search_tree(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """The lineage tree as it is now."""
+    """The lineage tree as it is now, as a file; the page draws its own (static/js/tree)."""
+    search = find_search(request, uuid)
     width = width_of(request, usual=TREE_WIDTH, least=280, most=2400)
-    drawing = lineage_svg(snapshot(find_search(request, uuid)), width=width)
-    return HttpResponse(drawing, content_type="image/svg+xml", headers={"Cache-Control": "no-store"})
+    drawing = lineage_svg(snapshot(search), width=width, standalone=True)
+    return _file(drawing, f"{slugify(search.name) or 'search'}-lineage-{str(uuid)[:8]}.svg")
 
 
 @require_safe
@@ -49,5 +50,9 @@ def candidate_drawing(request: HttpRequest, uuid: UUID, kind: str, step: int, in
     architecture = Architecture.from_dict(candidate.architecture)
     drawing = architecture_svg(architecture, against, width=width, standalone=True)
     name = f"{slugify(search.name) or 'search'}-{slugify(candidate.code.replace('.', '-'))}-{str(uuid)[:8]}.svg"
+    return _file(drawing, name)
+
+
+def _file(drawing: str, name: str) -> HttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-cache"}
     return HttpResponse(drawing, content_type="image/svg+xml", headers=headers)

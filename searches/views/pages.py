@@ -9,11 +9,11 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from searches.comparisons import CATALOGUE
-from searches.diagrams import architecture_svg, changes, lineage_svg
+from searches.diagrams import architecture_svg, changes
 from searches.nash.architecture import Architecture
 from searches.selectors import snapshot
 from searches.views.buttons import BUTTONS
-from searches.views.drawings import NETWORK_WIDTH, TREE_WIDTH
+from searches.views.drawings import NETWORK_WIDTH
 from searches.views.lookup import find_candidate, find_search
 from searches.views.writing import notes_context
 
@@ -26,8 +26,6 @@ def search_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
     context = {
         "search": search,
         "snapshot": state,
-        "tree": mark_safe(lineage_svg(state, width=TREE_WIDTH)),  # noqa: S308  # diagrams escape all text
-        "tree_width": TREE_WIDTH,
         "network_width": NETWORK_WIDTH,
         **notes_context(request, search, search),
         "notes_url": reverse("search_notes", args=[uuid]),

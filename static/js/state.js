@@ -72,6 +72,7 @@ function appendPoints(state, id, rows, changed) {
 export class Store {
   #listeners = [];
   #chosen = null; // the code that somebody chose; null: the page follows the best
+  #index = null; // candidates in order and by row
   #step = null; // the step that somebody put on show; null: the page follows the chosen network
 
   constructor(snapshot) {
@@ -90,6 +91,7 @@ export class Store {
   }
 
   tell(changed) {
+    this.#index = null;
     for (const listener of this.#listeners) listener(changed);
   }
 
@@ -102,8 +104,23 @@ export class Store {
 
   // ------------------------------------------------------------------ candidates
 
+  /** In order, and by row; sorted once for each change, since every part of the page asks. */
+  get #sorted() {
+    if (this.#index === null) {
+      const all = [...this.candidates.values()].sort((a, b) => order(a) - order(b) || a.step - b.step || a.index - b.index);
+      const rows = new Map();
+      for (const candidate of all) {
+        const row = this.rowOf(candidate);
+        if (!rows.has(row)) rows.set(row, []);
+        rows.get(row).push(candidate);
+      }
+      this.#index = { all, rows, openRow: Math.max(0, ...[...rows.keys()].filter((row) => row < this.comparisonRow)) };
+    }
+    return this.#index;
+  }
+
   get all() {
-    return [...this.candidates.values()].sort((a, b) => order(a) - order(b) || a.step - b.step || a.index - b.index);
+    return this.#sorted.all;
   }
 
   byCode(code) {
@@ -119,7 +136,7 @@ export class Store {
    * what it has of another number of steps: a final training before it was extended, a step that was cut short.
    */
   row(number) {
-    return this.all.filter((candidate) => this.rowOf(candidate) === number);
+    return this.#sorted.rows.get(number) ?? [];
   }
 
   rowOf(candidate) {
@@ -148,7 +165,7 @@ export class Store {
 
   /** The newest row of Algorithm 1: comparisons, which come after it, do not count. */
   get openRow() {
-    return Math.max(0, ...this.all.map((candidate) => this.rowOf(candidate)).filter((row) => row < this.comparisonRow));
+    return this.#sorted.openRow;
   }
 
   /** The row that is trained now, or was last of the algorithm. */

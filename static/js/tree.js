@@ -1,119 +1,115 @@
-// The lineage tree: drawn by the server, chosen in and walked through here.
-// What changes its structure fetches it anew; progress between is patched into the node.
+// The lineage tree: drawn here from the state, rows in sight only, so that nothing is asked for and 2,000 nodes are no
+// burden; chosen in by click, walked through by arrow keys.
 
-import { byId, setText } from "./dom.js";
+import { byId, oncePerFrame, s, setText } from "./dom.js";
 import { isComparison } from "./state.js";
-import { drawing } from "./svg-source.js";
+import { rampOf } from "./tree/family.js";
+import { Picture } from "./tree/picture.js";
 
-const STRUCTURAL = new Set(["step_planned", "candidate_started", "candidate_ended", "candidate_released", "step_decided"]);
-const isStructural = ({ kind }) => STRUCTURAL.has(kind) || kind?.startsWith("search_");
-
-const EPOCH = /\d+( of |\/)\d+/;
+const SPARE = 160; // px above and below what is in sight that are drawn, too
 
 export class Tree {
   #store;
   #box = byId("tree");
-  #width;
-  #fetching = false;
-  #again = false;
+  #svg = s("svg", { role: "tree", "aria-label": "Lineage: a row for each step; arrow keys choose a network, Enter opens it" });
+  #layers = ["ground", "quiet", "strong", "ghosts", "rows"].map((name) => s("g", { "data-layer": name, role: name === "rows" ? "presentation" : null, "aria-hidden": name === "rows" ? null : "true" }));
+  #width = 0;
+  #picture = null;
+  #kept = new Map(); // id -> {key, element} of the nodes in the document
+  #shown = null; // [first, last] row in the document
+  #followed = null; // the chosen network that was scrolled to
+  #draw = oncePerFrame(() => this.#lay());
+  #scroll = oncePerFrame(() => this.#mount(false));
 
   constructor(store) {
     this.#store = store;
-    this.#width = Number(this.#box.dataset.width);
+    this.#svg.append(...this.#layers);
+    this.#box.replaceChildren(this.#svg);
     this.#box.addEventListener("click", (event) => this.#click(event));
     this.#box.addEventListener("keydown", (event) => this.#key(event));
-    store.listen((changed) => this.#hear(changed));
+    this.#box.addEventListener("scroll", this.#scroll, { passive: true });
+    store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#draw());
     new ResizeObserver(() => this.#fit()).observe(this.#box);
-    this.#dress();
+    this.#fit();
   }
 
-  #hear(changed) {
-    if (isStructural(changed)) this.#fetch();
-    else if (changed.choice) this.#dress();
-    else for (const id of changed.candidates) this.#patch(this.#store.candidates.get(id));
-  }
-
-  /** The drawing is laid out anew for the desk and for the phone, never scaled down. */
+  /** Laid out anew for the desk and for the phone, never scaled down. */
   #fit() {
     const room = this.#box.clientWidth;
     if (room < 200) return; // hidden, or the window is being changed
     const width = room < 560 ? Math.max(280, room) : Math.min(1200, room);
-    if (Math.abs(width - this.#width) < 24) return;
+    if (Math.abs(width - this.#width) < 2) return;
     this.#width = width;
-    this.#fetch();
+    this.#lay();
   }
 
-  async #fetch() {
-    if (this.#store.search.deleted) return; // there is nothing at its address any more
-    if (this.#fetching) {
-      this.#again = true;
-      return;
-    }
-    this.#fetching = true;
-    try {
-      const fresh = await drawing(`${this.#box.dataset.src}?width=${this.#width}`);
-      const focused = this.#box.contains(document.activeElement) ? document.activeElement.id : null;
-      this.#box.replaceChildren(fresh);
-      this.#dress();
-      if (focused) byId(focused)?.focus();
-    } catch {
-      // the server is away: the next event after the connection is back fetches it
-    } finally {
-      this.#fetching = false;
-      if (this.#again) {
-        this.#again = false;
-        this.#fetch();
-      }
-    }
+  #lay() {
+    if (this.#width === 0) return;
+    const { search, all, chosen, final, best } = this.#store;
+    const state = { config: search.config, status: search.status, candidates: all };
+    const stop = isTreeNode(chosen) ? chosen : (final ?? best); // a comparison is no node of the tree
+    const picture = new Picture(state, { width: this.#width, selected: chosen?.id ?? null, best: stop?.id ?? null });
+    const { width, height } = { width: picture.grid.width, height: picture.height };
+    this.#svg.setAttribute("class", picture.grid.wide ? "tree" : "tree narrow");
+    this.#svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.#svg.setAttribute("width", width);
+    this.#svg.setAttribute("height", height);
+    this.#picture = picture;
+    this.#ramp(all);
+    this.#follow(stop);
+    this.#mount(true);
   }
 
-  #node(candidate) {
-    return candidate ? this.#box.querySelector(`#node-${candidate.id}`) : null;
+  /** Scrolls inside the box to the chosen network when another one is chosen. */
+  #follow(stop) {
+    if (!stop || stop.id === this.#followed) return;
+    this.#followed = stop.id;
+    const spot = this.#picture.spots.get(stop.id);
+    if (!spot) return;
+    const { scrollTop, clientHeight, scrollLeft, clientWidth } = this.#box;
+    if (spot.y - 40 < scrollTop) this.#box.scrollTop = spot.y - 90;
+    else if (spot.foot + 30 > scrollTop + clientHeight) this.#box.scrollTop = spot.foot + 90 - clientHeight;
+    if (spot.x - spot.width < scrollLeft || spot.x + spot.width > scrollLeft + clientWidth) this.#box.scrollLeft = spot.x - clientWidth / 2;
   }
 
-  /** Marks the chosen node, gives it the one tab stop (a comparison is no node: then the final training's), shows progress. */
-  #dress() {
-    const { chosen, final, best } = this.#store;
-    const stop = [chosen, final, best].find((candidate) => this.#node(candidate));
-    for (const node of this.#box.querySelectorAll("[id^='node-']")) {
-      const on = chosen !== null && node.id === `node-${chosen.id}`;
-      node.classList.toggle("is-chosen", on);
-      node.setAttribute("aria-selected", String(on));
-      node.setAttribute("tabindex", stop && node.id === `node-${stop.id}` ? "0" : "-1");
-    }
-    for (const candidate of this.#store.running) this.#patch(candidate);
-    this.#show(this.#node(chosen));
-    this.#ramp();
+  /** Puts the rows in sight, and the one that Tab reaches, into the document. */
+  #mount(anew) {
+    const picture = this.#picture;
+    if (!picture) return;
+    const [first, last] = picture.between(this.#box.scrollTop - SPARE, this.#box.scrollTop + this.#box.clientHeight + SPARE);
+    if (!anew && this.#shown?.[0] === first && this.#shown?.[1] === last) return;
+    this.#shown = [first, last];
+    const rows = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    const stop = picture.rowWith(picture.tabStop);
+    const held = stop >= 0 && (stop < first || stop > last) ? [stop] : [];
+    const focused = this.#box.contains(document.activeElement) ? document.activeElement.id : null;
+    const fresh = new Map();
+    const reuse = (facts, draw) => {
+      const key = JSON.stringify(facts);
+      const known = this.#kept.get(facts.id);
+      const element = known?.key === key ? known.element : draw();
+      fresh.set(facts.id, { key, element });
+      return element;
+    };
+    const links = rows.map((i) => picture.links(i));
+    const parts = [
+      rows.flatMap((i) => picture.ground(i)), links.flatMap((l) => l.quiet), links.flatMap((l) => l.strong), rows.flatMap((i) => picture.ghosts(i)),
+      [...rows, ...held].sort((a, b) => a - b).flatMap((i) => [picture.label(i), picture.group(i, reuse)].filter(Boolean)),
+    ];
+    for (const [i, layer] of this.#layers.entries()) layer.replaceChildren(...parts[i]);
+    this.#kept = fresh;
+    if (focused && document.activeElement?.id !== focused) byId(focused)?.focus({ preventScroll: true });
   }
 
-  /** A tree that is wider than its panel is scrolled to the chosen node; the page stays where it is. */
-  #show(node) {
-    if (!node || this.#box.scrollWidth <= this.#box.clientWidth) return;
-    const [box, at] = [this.#box.getBoundingClientRect(), node.getBoundingClientRect()];
-    if (at.left < box.left + 40 || at.right > box.right) this.#box.scrollLeft += at.left + at.width / 2 - box.left - box.width / 2;
-  }
-
-  /** The ends of the colour ramp, as the drawing has them: whole per cents around the decided rows. */
-  #ramp() {
-    const done = this.#store.all.filter((c) => c.status === "done" && c.val_accuracy !== null);
-    const decided = done.filter((c) => c.kind === "pretrain" || this.#store.winnerOf(c.step));
-    const values = (decided.some((c) => c.step > 0) ? decided : done).map((c) => 100 * c.val_accuracy);
-    byId("ramp").hidden = values.length === 0;
-    if (values.length === 0) return;
-    const low = Math.floor(Math.min(...values) + 1e-7);
-    setText(byId("ramp-low"), String(low));
-    setText(byId("ramp-high"), `${Math.max(low + 1, Math.ceil(Math.max(...values) - 1e-7))}\u202f%`);
-  }
-
-  #patch(candidate) {
-    const node = this.#node(candidate);
-    if (!node || candidate.status !== "running") return;
-    const now = `${Math.min(candidate.epochs, Math.floor(candidate.epoch) + 1)}$1${candidate.epochs}`;
-    const text = node.querySelector(".val");
-    if (text) setText(text, text.textContent.replace(EPOCH, now));
-    node.setAttribute("aria-label", node.getAttribute("aria-label").replace(EPOCH, now));
-    const [track, fill] = [node.querySelector(".run-track"), node.querySelector(".run-fill")];
-    if (track && fill) fill.setAttribute("width", (Number(track.getAttribute("width")) * Math.min(1, candidate.epoch / candidate.epochs)).toFixed(1));
+  /** The ends of the colour ramp: whole per cents around the decided rows. */
+  #ramp(all) {
+    const tree = all.filter(isTreeNode);
+    const known = tree.some((c) => c.status === "done" && c.val_accuracy !== null);
+    byId("ramp").hidden = !known;
+    if (!known) return;
+    const { low, high } = rampOf(tree);
+    setText(byId("ramp-low"), String(Math.round(100 * low)));
+    setText(byId("ramp-high"), `${Math.round(100 * high)}\u202f%`);
   }
 
   // ------------------------------------------------------------------ choosing
@@ -125,7 +121,9 @@ export class Tree {
 
   #click(event) {
     const candidate = this.#candidateOf(event);
-    if (candidate) this.#store.choose(candidate.code);
+    if (!candidate) return;
+    this.#followed = candidate.id; // it is in sight: nothing is to move under the pointer
+    this.#choose(candidate);
   }
 
   #key(event) {
@@ -138,8 +136,13 @@ export class Tree {
     const next = this.#neighbour(candidate, event.key);
     if (!next) return;
     event.preventDefault();
-    this.#store.choose(next.code);
-    this.#node(next)?.focus();
+    this.#choose(next);
+  }
+
+  #choose(candidate) {
+    this.#store.choose(candidate.code);
+    this.#lay();
+    byId(`node-${candidate.id}`)?.focus({ preventScroll: true });
   }
 
   /** Left and right in the row, up to the parent, down to the best child, Home and End of the row. */
@@ -159,7 +162,9 @@ export class Tree {
   }
 
   #bestChild(candidate) {
-    const children = this.#store.all.filter((c) => c.parent === candidate.id && !isComparison(c));
+    const children = this.#store.all.filter((c) => c.parent === candidate.id && isTreeNode(c));
     return children.find((c) => c.winner) ?? children.reduce((top, c) => (top === null || (this.#store.measure(c) ?? -1) > (this.#store.measure(top) ?? -1) ? c : top), null);
   }
 }
+
+const isTreeNode = (candidate) => Boolean(candidate) && !isComparison(candidate);
