@@ -2,8 +2,9 @@
 
 import { s } from "../dom.js";
 
+/** A coordinate with at most one decimal; a quarter is rounded down, as Python does it. */
 export const number = (value) => {
-  const text = value.toFixed(1).replace(/\.0$/, "");
+  const text = (Math.abs(value) % 1 === 0.25 ? value - 0.01 * Math.sign(value) : value).toFixed(1).replace(/\.0$/, "");
   return text === "-0" ? "0" : text;
 };
 

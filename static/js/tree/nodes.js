@@ -2,7 +2,7 @@
 
 import { s } from "../dom.js";
 import { percent, short } from "../format.js";
-import { MORPHISM_GLYPHS, glyph, hexagon, path, rect, text, textWidth } from "./marks.js";
+import { MORPHISM_GLYPHS, glyph, hexagon, number, path, rect, text, textWidth } from "./marks.js";
 
 export const SQUARE = 16;
 const PAD = 5;
@@ -150,7 +150,7 @@ function failed(member, spot, inner, tall) {
 function badge(member, spot) {
   if (member.wins) {
     const [x, y] = [left(spot) + spot.width - 3, spot.y + 3];
-    return [mark(s("circle", { class: "badge-win", cx: x.toFixed(1).replace(/\.0$/, ""), cy: y.toFixed(1).replace(/\.0$/, ""), r: 9 })), mark(glyph("check", x - 5, y - 5, 10, "on-badge"))];
+    return [mark(s("circle", { class: "badge-win", cx: number(x), cy: number(y), r: 9 })), mark(glyph("check", x - 5, y - 5, 10, "on-badge"))];
   }
   if (!member.leads) return [];
   const room = spot.width - LEADS_WIDTH;
