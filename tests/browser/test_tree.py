@@ -25,7 +25,17 @@ def failing(snapshot: Snapshot) -> Snapshot:
     return in_state(broken, "1.3", status="diverged", val_accuracy=None)
 
 
+def balanced() -> Snapshot:
+    """Open at step 2; by the mean over the classes another child leads than by accuracy."""
+    snapshot = played(config(3, 4), 8)
+    snapshot["config"]["selection"] = "balanced"
+    for c in snapshot["candidates"]:
+        c["val_balanced"] = None if c["val_accuracy"] is None else 0.5 + 0.01 * (c["index"] == 1)
+    return snapshot
+
+
 CASES = {
+    "balanced": (balanced(), 896),
     "open": (played(config(3, 4), 7), 896),
     "running": (in_state(played(config(3, 4), 6), "2.2", status="running", epoch=5.3), 896),
     "failed": (failing(played(config(2, 5), 7)), 840),

@@ -90,7 +90,7 @@ function withHeir(members, decided) {
   const done = members.filter((m) => m.state === "done" && m.accuracy !== null);
   if (decided || done.length === 0 || members[0].kind === "final") return members;
   if (members[0].kind === "pretrain") return members.map((m) => ({ ...m, wins: true }));
-  const best = done.reduce((top, m) => (m.accuracy - top.accuracy || m.isParent - top.isParent || top.index - m.index) > 0 ? m : top);
+  const best = done.reduce((top, m) => ((m.measure ?? 0) - (top.measure ?? 0) || m.isParent - top.isParent || top.index - m.index) > 0 ? m : top);
   return members.map((m) => ({ ...m, leads: m === best }));
 }
 
@@ -103,6 +103,7 @@ function memberOf(c, config, ramp) {
     epoch: c.epoch ?? 0, epochs: c.epochs, accuracy: state === "done" ? accuracy : null, nParameters: c.n_parameters,
     morphisms: c.morphisms.map((m) => m.kind), told: toldOf(c, isParent), place: Math.max(0, c.index - 1), isParent,
     wins: Boolean(c.winner), leads: false, ramp: c.kind !== "final" && accuracy !== null ? rampStep(ramp, accuracy) : 1,
+    measure: config.selection === "balanced" ? (c.val_balanced ?? null) : accuracy,
     epochNow: Math.max(1, Math.min(c.epochs, Math.floor(c.epoch ?? 0) + 1)),
   };
 }
