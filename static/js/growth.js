@@ -5,6 +5,7 @@ import { byId, h } from "./dom.js";
 import { count, short } from "./format.js";
 
 const STOP_MILLISECONDS = 900;
+const MOST_TICKS = 24; // of more stops only those with words have a tick
 
 export class Growth {
   #store;
@@ -56,6 +57,7 @@ export class Growth {
     this.#slider.max = line.length - 1;
     const every = Math.ceil(line.length / 6);
     const named = (i) => i === line.length - 1 || (i % every === 0 && line.length - 1 - i >= every);
+    byId("growth-ticks").classList.toggle("many", line.length > MOST_TICKS);
     byId("growth-ticks").replaceChildren(
       ...line.map((c, i) => h("li", { class: named(i) ? null : "unnamed" }, named(i) && [h("strong", null, c.code), h("span", null, short(c.n_parameters))])),
     );

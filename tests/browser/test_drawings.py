@@ -5,6 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.site import wait_until
+
 
 def slid(page: Page) -> int:
     """How many parts of the drawing are moving."""
@@ -41,7 +43,7 @@ def test_parts_slide_unless_somebody_wants_no_motion(open_page, finished):
     page = open_page(f"/searches/{finished}/?node=1.1")
     expect(page.locator("#network-drawing svg")).to_be_visible()
     page.evaluate("nash.choose('model_0')")
-    page.wait_for_function("document.querySelector('#network-drawing').getAnimations({subtree: true}).length > 0")
+    wait_until(lambda: slid(page) > 0, "known parts move", 5)
     page.emulate_media(reduced_motion="reduce")
     page.evaluate("nash.choose('1.1')")
     page.wait_for_timeout(400)
