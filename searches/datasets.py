@@ -16,6 +16,8 @@ from django.db.models import ProtectedError
 
 from searches.models import DataSet
 from searches.nash.imagefolder import BadArchive, convert, write_digits
+from searches.nash.imagefolder.fetching import fetch
+from searches.nash.imagefolder.originals import ORIGINALS, Original, convert_original
 
 DIGITS = "digits"
 RESERVED = "uploads"
@@ -78,6 +80,58 @@ def import_dataset(
         except IntegrityError as error:
             shutil.rmtree(target)
             raise BadName(f"A data set {name!r} exists already; choose another name.") from error
+
+
+def download_dataset(
+    key: str,
+    *,
+    name: str = "",
+    size: int | None = None,
+    report: Callable[[int, int, str], None] | None = None,
+    owner_id: int | None = None,
+    waits: bool = False,
+) -> int:
+    """Fetch one of ORIGINALS and write it as the data set `name` (its own by default); the id of its row.
+
+    `report(done, total, words)` as bytes come. What has come is kept where the network breaks, and gone on from.
+    Raises BadName, BadArchive in words, ValueError for the size.
+    """
+    if key not in ORIGINALS:
+        raise BadName(f"{key!r} is none of {', '.join(ORIGINALS)}.")
+    original, name = ORIGINALS[key], name or key
+    check_name(name)
+    folder = downloads_folder(key)
+    with _alone_in(folder, waits=waits):
+        files = [_fetched(original, i, folder, report) for i in range(len(original.files))]
+        if report is not None:
+            report(0, 0, f"{original.title} is written")
+        with _alone_in(datasets_folder(), waits=waits):
+            meta = convert_original(original, files, folder_of(name), name=name, size=size)
+            pk = DataSet.objects.create(name=name, owner_id=owner_id, **_columns(meta)).pk
+        shutil.rmtree(folder)
+    return pk
+
+
+def downloads_folder(key: str) -> Path:
+    """Where the original files of a set lie while they come."""
+    folder = Path(settings.NASH_DATA_DIR) / "downloads" / key
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _fetched(
+    original: Original, i: int, folder: Path, report: Callable[[int, int, str], None] | None
+) -> Path:
+    url, md5 = original.files[i]
+    of = f", file {i + 1} of {len(original.files)}" if len(original.files) > 1 else ""
+    target = folder / url.rpartition("/")[2]
+
+    def tell(done: int, total: int) -> None:
+        if report is not None:
+            report(done, total, f"{original.title} is downloaded{of}")
+
+    fetch(url, target, md5, tell)
+    return target
 
 
 def check_name(name: str) -> None:

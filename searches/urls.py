@@ -79,6 +79,7 @@ urlpatterns = [
     path("jobs/<uuid:uuid>/cancel/", views.job_cancel, name="job_cancel"),
     path("jobs/<uuid:uuid>/retry/", views.job_retry, name="job_retry"),
     path("datasets/", views.dataset_list, name="dataset_list"),
+    path("datasets/download/", views.dataset_download, name="dataset_download"),
     path("datasets/uploads/", views.upload_begin, name="upload_begin"),
     path("datasets/uploads/<uuid:uuid>/", views.upload_piece, name="upload_piece"),
     path("datasets/uploads/<uuid:uuid>/discard/", views.upload_discard, name="upload_discard"),

@@ -1,7 +1,8 @@
-"""Background jobs about data sets: the import of an uploaded archive."""
+"""Background jobs about data sets: the import of an uploaded archive, the download of a well-known set."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,5 +39,23 @@ def import_upload(work: Work) -> Mapping[str, Any]:
         services.discard_upload(upload)
         raise ValueError(str(error)) from error
     services.discard_upload(upload)
+    return _result(pk)
+
+
+def download(work: Work) -> Mapping[str, Any]:
+    """Fetch a set by name; what came is gone once it is cancelled, and kept for another try. Raises ValueError."""
+    key = work.payload["key"]
+    try:
+        return _result(datasets.download_dataset(key, report=work.tell, owner_id=work.job.owner_id, waits=True))
+    except LeaseLost:
+        work.job.refresh_from_db(fields=["status"])
+        if work.job.status == BackgroundJob.Status.CANCELLED:
+            shutil.rmtree(datasets.downloads_folder(key), ignore_errors=True)
+        raise
+    except BadArchive as error:
+        raise ValueError(str(error)) from error
+
+
+def _result(pk: int) -> Mapping[str, Any]:
     row = DataSet.objects.get(pk=pk)
     return {"dataset": row.name, "said": f"{row.name} imported: {row.n_train:,} + {row.n_test:,} images"}

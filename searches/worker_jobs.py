@@ -23,7 +23,7 @@ from searches import selectors, services
 from searches.models import BackgroundJob
 from searches.services import JobLease, LeaseLost
 from searches.work import Function, Work
-from searches.work_data import import_upload
+from searches.work_data import download, import_upload
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "MKL_NUM_THRE
 MANAGE = Path(settings.BASE_DIR) / "manage.py"
 
 
-HANDLERS: dict[str, Function] = {"dataset_import": import_upload}
+HANDLERS: dict[str, Function] = {"dataset_import": import_upload, "dataset_download": download}
 """Which function does a job of which kind. They import torch inside."""
 
 

@@ -130,6 +130,12 @@ def ask_for_import(upload: Upload) -> BackgroundJob:
     )
 
 
+def ask_for_download(key: str, title: str, owner: AbstractBaseUser) -> BackgroundJob:
+    """The background job that fetches a well-known set."""
+    subject = f"dataset_download:{key}"
+    return ask_for("dataset_download", subject=subject, title=f"Download of {title}", payload={"key": key}, owner=owner)
+
+
 def discard_upload(upload: Upload) -> None:
     """Remove row and bytes."""
     Upload.objects.filter(pk=upload.pk).delete()

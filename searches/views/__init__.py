@@ -2,7 +2,7 @@
 
 from searches.views.bulk import bulk_delete, bulk_stop, bulk_tag, bulk_undelete, bulk_untag
 from searches.views.compare import compare
-from searches.views.datasets import dataset_delete, dataset_detail, dataset_list, dataset_samples
+from searches.views.datasets import dataset_delete, dataset_detail, dataset_download, dataset_list, dataset_samples
 from searches.views.download import search_download
 from searches.views.drawings import architecture_drawing, candidate_drawing, search_tree
 from searches.views.jobs import job_cancel, job_retry
@@ -40,6 +40,7 @@ __all__ = [
     "compare",
     "dataset_delete",
     "dataset_detail",
+    "dataset_download",
     "dataset_list",
     "dataset_samples",
     "deleted_empty",

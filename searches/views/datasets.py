@@ -1,5 +1,7 @@
 """Data sets: all of them, one with its images, and its removal."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -10,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from searches import datasets, selectors
 from searches.forms_data import UploadForm
 from searches.models import DataSet
+from searches.nash.imagefolder.originals import ORIGINALS
 from searches.nash.imagefolder.samples import N_SAMPLES, sample_strip
 from searches.selectors.datasets import (
     class_lines,
@@ -19,7 +22,7 @@ from searches.selectors.datasets import (
     may_delete_dataset,
     unfinished_uploads,
 )
-from searches.services import offset_of
+from searches.services import ask_for_download, offset_of
 
 YEAR = 365 * 24 * 3600
 CLASSES_A_PAGE = 50
@@ -30,7 +33,9 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
     """What there is, what is on its way, and how another comes here."""
     jobs = [(job, selectors.may_change_job(request.user, job)) for job in dataset_jobs().select_related("owner")]
     uploads = [(u, offset_of(u), 100 * offset_of(u) // u.bytes) for u in unfinished_uploads(request.user)]
-    context = {"lines": list(dataset_lines()), "jobs": jobs, "uploads": uploads, "form": UploadForm()}
+    context: dict[str, Any] = {"lines": list(dataset_lines()), "jobs": jobs, "uploads": uploads, "form": UploadForm()}
+    there = {line.name.lower() for line in context["lines"]}
+    context["originals"] = [(original, name in there) for name, original in ORIGINALS.items()]
     context["max_bytes"] = settings.NASH_MAX_UPLOAD_BYTES
     return render(request, "searches/datasets.html", context)
 
@@ -61,6 +66,20 @@ def dataset_samples(request: HttpRequest, name: str, digest: str, label: int) ->
     except (OSError, ValueError) as error:
         raise Http404(f"The images of {name} cannot be read.") from error
     return HttpResponse(picture, "image/png", headers={"Cache-Control": f"private, max-age={YEAR}, immutable"})
+
+
+@require_POST
+def dataset_download(request: HttpRequest) -> HttpResponse:
+    """Ask for a well-known set to be fetched."""
+    original = ORIGINALS.get(request.POST.get("name", ""))
+    if original is None:
+        raise Http404("No set of that name can be downloaded.")
+    try:
+        datasets.check_name(original.name)
+        ask_for_download(original.name, original.title, request.user)
+    except datasets.BadName as refusal:
+        messages.error(request, str(refusal))
+    return redirect("dataset_list")
 
 
 @require_POST

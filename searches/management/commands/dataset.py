@@ -1,4 +1,4 @@
-"""`manage.py dataset import NAME PATH` and `manage.py dataset list`."""
+"""`manage.py dataset import NAME PATH`, `manage.py dataset download NAME` and `manage.py dataset list`."""
 
 import time
 from collections.abc import Callable
@@ -11,17 +11,18 @@ from searches import datasets
 from searches.management.following import Progress
 from searches.models import DataSet
 from searches.nash.imagefolder import BadArchive
+from searches.nash.imagefolder.originals import ORIGINALS
 
 N_CLASSES_SHOWN = 20
 RATE_SECONDS = 0.5  # before, a rate says nothing
 
 
 class Command(BaseCommand):
-    help = "Import an image folder or archive as a data set, or list the data sets."
+    help = "Import an image folder or archive as a data set, download a well-known one, or list the data sets."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="import | list")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="import | download | list")
         importing = verbs.add_parser(
             "import", help="import train/<class>/* and test/<class>/* (PNG, JPEG, WebP) from a folder, zip or tar"
         )
@@ -34,10 +35,13 @@ class Command(BaseCommand):
         importing.add_argument(
             "--size", type=int, metavar="N", help="pixels of a side, 8 to 64 (default: what most images have)"
         )
+        fetching = verbs.add_parser("download", help="fetch a well-known set from its makers, checked by its checksum")
+        fetching.add_argument("name", choices=list(ORIGINALS))
+        fetching.add_argument("--size", type=int, metavar="N", help="pixels of a side, 8 to 64")
         verbs.add_parser("list", help="list the data sets")
 
     def handle(self, *, verb: str, **options: Any) -> None:
-        {"import": self._import, "list": self._list}[verb](**options)
+        {"import": self._import, "download": self._download, "list": self._list}[verb](**options)
 
     def _import(
         self, *, name: str, path: Path, no_flip: bool, no_crop: bool, size: int | None, **_options: Any
@@ -48,6 +52,20 @@ class Command(BaseCommand):
             pk = datasets.import_dataset(
                 name, path, size=size, flips=not no_flip, crops=not no_crop, report=_reporter(progress, path.name)
             )
+        except (BadArchive, ValueError) as error:
+            raise CommandError(str(error)) from error
+        for line in _summary(DataSet.objects.get(pk=pk), time.monotonic() - start):
+            progress.say(line)
+
+    def _download(self, *, name: str, size: int | None, **_options: Any) -> None:
+        progress = Progress(cast(TextIO, self.stdout._out), is_terminal=self.stdout.isatty())
+        start = time.monotonic()
+
+        def report(done: int, total: int, words: str) -> None:
+            progress.show(f"{words}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB" if total else words)
+
+        try:
+            pk = datasets.download_dataset(name, size=size, report=report)
         except (BadArchive, ValueError) as error:
             raise CommandError(str(error)) from error
         for line in _summary(DataSet.objects.get(pk=pk), time.monotonic() - start):
