@@ -105,11 +105,12 @@ def download_dataset(
         files = [_fetched(original, i, folder, report) for i in range(len(original.files))]
         if report is not None:
             report(0, 0, f"{original.title} is written")
-        with _alone_in(datasets_folder(), waits=waits):
-            meta = convert_original(original, files, folder_of(name), name=name, size=size)
-            pk = DataSet.objects.create(name=name, owner_id=owner_id, **_columns(meta)).pk
-        shutil.rmtree(folder)
-    return pk
+        try:
+            with _alone_in(datasets_folder(), waits=waits):
+                meta = convert_original(original, files, folder_of(name), name=name, size=size)
+                return DataSet.objects.create(name=name, owner_id=owner_id, **_columns(meta)).pk
+        finally:
+            shutil.rmtree(folder)
 
 
 def downloads_folder(key: str) -> Path:
@@ -119,9 +120,7 @@ def downloads_folder(key: str) -> Path:
     return folder
 
 
-def _fetched(
-    original: Original, i: int, folder: Path, report: Callable[[int, int, str], None] | None
-) -> Path:
+def _fetched(original: Original, i: int, folder: Path, report: Callable[[int, int, str], None] | None) -> Path:
     url, md5 = original.files[i]
     of = f", file {i + 1} of {len(original.files)}" if len(original.files) > 1 else ""
     target = folder / url.rpartition("/")[2]

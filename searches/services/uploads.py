@@ -133,7 +133,8 @@ def ask_for_import(upload: Upload) -> BackgroundJob:
 def ask_for_download(key: str, title: str, owner: AbstractBaseUser) -> BackgroundJob:
     """The background job that fetches a well-known set."""
     subject = f"dataset_download:{key}"
-    return ask_for("dataset_download", subject=subject, title=f"Download of {title}", payload={"key": key}, owner=owner)
+    title = f"Download of {title}"
+    return ask_for("dataset_download", subject=subject, title=title, payload={"key": key}, owner=owner)
 
 
 def discard_upload(upload: Upload) -> None:

@@ -39,7 +39,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         content = self.server.files.get(self.path.strip("/"))
         if content is None:
-            return self.send_error(404)
+            self.send_error(404)
+            return
         asked = self.headers.get("Range")
         self.server.ranges.append(asked)
         start = int(asked[6:-1]) if asked else 0
@@ -111,7 +112,7 @@ def test_cifar10_is_read_from_its_binary_archive(server, monkeypatch):
     assert (row.n_train, row.n_test, row.flips, row.meta["classes"][0]) == (20, 4, True, "airplane")
     size = len(files["cifar-10-binary.tar.gz"])
     assert told[0] == (size, size, "CIFAR-10 is downloaded")
-    assert not (datasets.downloads_folder("cifar10").exists() and list(datasets.downloads_folder("cifar10").iterdir()))
+    assert list(datasets.downloads_folder("cifar10").iterdir()) == []
 
 
 def test_cifar100_has_its_fine_labels(server, monkeypatch):
@@ -204,7 +205,7 @@ def test_without_a_network_the_command_says_so(server, monkeypatch):
     offer(server, monkeypatch, "cifar10", files)
     server.shutdown()
     server.server_close()
-    with pytest.raises(CommandError, match="cannot be fetched: .*refused"):
+    with pytest.raises(CommandError, match=r"cannot be fetched: .*refused"):
         call_command("dataset", "download", "cifar10")
 
 
@@ -227,6 +228,7 @@ def test_files_that_are_not_what_they_should_be_are_refused(server, monkeypatch,
         datasets.download_dataset("cifar10")
     assert not DataSet.objects.exists()
     assert list((data_folder / "datasets").iterdir()) == []
+    assert list((data_folder / "downloads").iterdir()) == []
 
 
 def test_the_page_asks_a_worker_for_it(client, alice, server, monkeypatch):

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         importing.add_argument(
             "--size", type=int, metavar="N", help="pixels of a side, 8 to 64 (default: what most images have)"
         )
-        fetching = verbs.add_parser("download", help="fetch a well-known set from its makers, checked by its checksum")
+        fetching = verbs.add_parser("download", help="fetch a well-known set from its makers")
         fetching.add_argument("name", choices=list(ORIGINALS))
         fetching.add_argument("--size", type=int, metavar="N", help="pixels of a side, 8 to 64")
         verbs.add_parser("list", help="list the data sets")

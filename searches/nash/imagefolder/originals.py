@@ -42,7 +42,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Original:
-    """A set as its makers publish it. `files`: address and md5 of each; `shape` (C, H, W); `size_words` of them all."""
+    """A set as its makers publish it. `files`: address and md5 of each; `shape` (C, H, W) before scaling."""
 
     name: str
     title: str
@@ -212,7 +212,8 @@ ORIGINALS: dict[str, Original] = {
     for o in (
         Original(
             "cifar10", "CIFAR-10", "60,000 colour photographs of 32 px, 10 classes", "170 MB",
-            ((f"{_CIFAR}/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),), (3, 32, 32), _cifar10, CIFAR10,
+            ((f"{_CIFAR}/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),),
+            (3, 32, 32), _cifar10, CIFAR10,
         ),
         Original(
             "cifar100", "CIFAR-100", "60,000 colour photographs of 32 px, 100 classes", "169 MB",
