@@ -43,7 +43,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
         for k in range(1, fewer + 1):
             term = term * (n - k + 1) // k
             tail += term
-        return min(1.0, 2 * tail / 2**n)
+        return min(1.0, float(2 * tail / 2**n))
     z = max(0, abs(only_first - only_second) - 1) / math.sqrt(n)
     return math.erfc(z / math.sqrt(2))
 

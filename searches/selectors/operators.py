@@ -31,7 +31,11 @@ def sums_of(search: Search) -> Sums:
     neighbours = list(rows)
     decided = {step for step, _, is_winner, _, _ in neighbours if is_winner}
     done = Candidate.Status.DONE
-    parents = {step: acc for step, status, _, acc, morphisms in neighbours if status == done and not morphisms}
+    parents = {
+        step: accuracy
+        for step, status, _, accuracy, drawn in neighbours
+        if status == done and not drawn and accuracy is not None
+    }
     sums = {kind: dict(EMPTY) for kind in KINDS}
     for step, status, is_winner, accuracy, morphisms in neighbours:
         if step not in decided:
@@ -39,7 +43,7 @@ def sums_of(search: Search) -> Sums:
         for morphism in morphisms:
             sums[morphism["kind"]]["drawn"] += 1
             sums[morphism["kind"]]["won"] += is_winner
-        if status == done and accuracy is not None and parents.get(step) is not None:
+        if status == done and accuracy is not None and step in parents:
             gain = accuracy - parents[step]
             for kind in {m["kind"] for m in morphisms}:
                 sums[kind]["children"] += 1
@@ -65,7 +69,7 @@ def operator_table(several: Iterable[Mapping[str, Mapping[str, float]] | None]) 
 def operators_of(searches: QuerySet[Search]) -> dict[str, Any]:
     """The table over these searches, and how many of them have a decided step. One query."""
     several = list(searches.exclude(operators__isnull=True).values_list("operators", flat=True))
-    return {"operators": operator_table(several), "n_searches": sum(map(_has_any, several))}
+    return {"operators": operator_table(several), "n_searches": sum(_has_any(sums or {}) for sums in several)}
 
 
 def _has_any(sums: Mapping[str, Mapping[str, float]]) -> bool:

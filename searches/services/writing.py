@@ -38,7 +38,7 @@ def set_note(of: Search | Candidate, text: str, by: By) -> None:
         raise Refused("The note holds a character that cannot be kept.")
     with transaction.atomic():
         search = _locked(of.pk if isinstance(of, Search) else of.search_id, by, "write about it")
-        rows = type(of).objects.filter(pk=of.pk).exclude(note=wanted)  # type: ignore[attr-defined]
+        rows = type(of).objects.filter(pk=of.pk).exclude(note=wanted)
         if not rows.update(note=wanted):
             return
         what = "the search" if isinstance(of, Search) else of.code

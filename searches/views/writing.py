@@ -3,8 +3,10 @@
 Answers are for the page's own script: 204 or the rendered note; as plain text the sentence that says what is wrong.
 """
 
+from typing import cast
 from uuid import UUID
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -21,7 +23,7 @@ from searches.views.lookup import find_candidate, find_search
 def search_rename(request: HttpRequest, uuid: UUID) -> HttpResponse:
     search = find_search(request, uuid)
     try:
-        services.rename(search, request.POST.get("name", ""), request.user)
+        services.rename(search, request.POST.get("name", ""), _by(request))
     except Refused as refusal:
         return _refused(refusal)
     return HttpResponse(status=204)
@@ -45,8 +47,8 @@ def _notes(request: HttpRequest, search: Search, of: Search | Candidate) -> Http
     if request.method == "POST":
         try:
             with transaction.atomic():
-                services.set_tags(of, request.POST.get("tags", "").split(","), request.user)
-                services.set_note(of, request.POST.get("note", ""), request.user)
+                services.set_tags(of, request.POST.get("tags", "").split(","), _by(request))
+                services.set_note(of, request.POST.get("note", ""), _by(request))
         except Refused as refusal:
             return _refused(refusal)
         of.refresh_from_db(fields=["note"])
@@ -57,6 +59,11 @@ def notes_context(request: HttpRequest, search: Search, of: Search | Candidate) 
     """What templates/searches/_notes.html shows."""
     tags = list(of.tags.values_list("name", flat=True))
     return {"noted": of, "note_tags": tags, "may_change": may_change(request.user, search)}
+
+
+def _by(request: HttpRequest) -> AbstractBaseUser:
+    """Who asks: these pages are for who is signed in."""
+    return cast(AbstractBaseUser, request.user)
 
 
 def _refused(refusal: Refused) -> HttpResponse:

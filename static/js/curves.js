@@ -6,7 +6,7 @@ import { offerData } from "./data.js";
 import { CONFIG, axis, baseLayout, palette, percentRange } from "./figure.js";
 import { percent } from "./format.js";
 import { MARGIN, annotations, openEnds } from "./labels.js";
-import { SERIES, constantRate, curve, parentSample, rateAt, rateSample, sample, secondsAt, secondsOf, seriesNumber } from "./series.js";
+import { SERIES, UNITS, constantRate, curve, parentSample, pointTable, rateAt, rateSample, sample, secondsOf, seriesNumber } from "./series.js";
 import { isComparison, isParentSlot } from "./state.js";
 
 const MOST_KEYS = 16;
@@ -72,6 +72,7 @@ export class Curves {
       quantity,
       epochs,
       unit,
+      unitName,
       xTitle: `${unitName} of this training`,
       width: unit === null ? epochs : longest / unit || 1, // where the x axis ends
       log: together, // what begins afresh begins a hundred times above where the others are
@@ -251,33 +252,21 @@ export class Curves {
     return h("li", null, button);
   }
 
-  /** "epoch 1.6", "2.31 minutes". */
-  #where(x) {
-    const { unit } = this.#drawn;
-    return unit === null ? `epoch ${Number(x.toFixed(2))}` : `${x.toFixed(2)} ${UNITS.find(([seconds]) => seconds === unit)[1]}`;
-  }
-
   /** Every point of the curves on show, as the page has it. */
   #data() {
-    const { row } = this.#view();
-    const rows = row.flatMap((candidate) =>
-      (this.#store.points.get(candidate.id) ?? []).map((point) => {
-        const [step, epoch, loss, rate, accuracy] = point;
-        return [candidate.code, step, epoch, secondsAt(candidate, point), loss, rate, accuracy];
-      }),
-    );
-    return { title: this.#title(), columns: ["candidate", "optimiser step", "epoch", "seconds", "loss", "learning rate", "validation accuracy"], rows };
+    return { title: this.#title(), ...pointTable(this.#store, this.#row()) };
   }
 
   #card(point) {
     const candidate = this.#store.candidates.get(point.data.meta);
     if (!candidate) return;
     const card = byId("curves-card");
-    const value = point.data.mode === "lines" ? `loss ${point.y.toFixed(3)}` : percent(point.y / 100);
+    const { quantity, unit, unitName } = this.#drawn;
+    const value = quantity === "loss" ? `loss ${point.y.toFixed(3)}` : percent(point.y / 100);
     const name = isParentSlot(candidate) ? `${candidate.code}, the parent` : candidate.code;
     setChildren(
       card,
-      h("p", { class: "card-head" }, h("strong", null, `${name} at ${this.#where(point.x)}`), h("strong", { class: "num" }, value)),
+      h("p", { class: "card-head" }, h("strong", null, `${name} at ${unit === null ? `epoch ${Number(point.x.toFixed(2))}` : `${point.x.toFixed(2)} ${unitName}`}`), h("strong", { class: "num" }, value)),
       h("ul", { class: "ops" }, candidate.morphisms.map((m) => h("li", null, icon(m.kind), m.words))),
     );
     card.hidden = false;
@@ -287,9 +276,6 @@ export class Curves {
     card.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
   }
 }
-
-/** Units of a time axis: seconds, and the name that stands below it. */
-const UNITS = [[3600, "hours"], [60, "minutes"], [1, "seconds"]];
 
 /** A ring at the newest point of each candidate that trains. */
 function rings({ row, curves, numbers, places, off }, colour) {

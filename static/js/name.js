@@ -1,6 +1,6 @@
-// The name of the search, written over in place; a name that somebody else gives it is followed.
+// The name of the search, written over in place; a name and tags that somebody else gives it are followed.
 
-import { byId, isRefusal, oncePerFrame, setText } from "./dom.js";
+import { byId, h, isRefusal, oncePerFrame, setText } from "./dom.js";
 
 export class Name {
   #store;
@@ -9,6 +9,7 @@ export class Name {
   constructor(store) {
     this.#store = store;
     store.listen(oncePerFrame(() => this.#show()));
+    this.#show();
     if (!this.#form) return;
     byId("name-edit").addEventListener("click", () => this.#open());
     byId("name-cancel").addEventListener("click", () => this.#close());
@@ -17,9 +18,12 @@ export class Name {
   }
 
   #show() {
-    const { name } = this.#store.search;
+    const { name, tags } = this.#store.search;
     setText(byId("name"), name);
     setText(byId("crumb-name"), name);
+    const chips = byId("chips");
+    for (const tag of chips.querySelectorAll(".tag")) tag.remove();
+    chips.append(...tags.map((tag) => h("li", { class: "tag" }, tag)));
   }
 
   #open() {

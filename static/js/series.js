@@ -72,6 +72,20 @@ export function secondsOf(store, candidate) {
   return at === null || last[1] === 0 ? null : (at * candidate.epochs) / last[1];
 }
 
+/** Units of a time axis: seconds, and the name that stands below it. */
+export const UNITS = [[3600, "hours"], [60, "minutes"], [1, "seconds"]];
+
+/** Every point of these candidates as the page has it: {columns, rows}. */
+export function pointTable(store, candidates) {
+  const rows = candidates.flatMap((candidate) =>
+    (store.points.get(candidate.id) ?? []).map((point) => {
+      const [step, epoch, loss, rate, accuracy] = point;
+      return [candidate.code, step, epoch, secondsAt(candidate, point), loss, rate, accuracy];
+    }),
+  );
+  return { columns: ["candidate", "optimiser step", "epoch", "seconds", "loss", "learning rate", "validation accuracy"], rows };
+}
+
 /** Points of a candidate as the chart draws them: {x: epochs, or seconds over `unit`; y: per cent or loss}. */
 export function curve(store, candidate, quantity, unit = null) {
   const rows = store.points.get(candidate.id) ?? [];

@@ -1,0 +1,109 @@
+"""The search page as people use it: why one network won, its name, its notes, the numbers behind its charts."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import launch
+from tests.browser.site import wait_until
+
+RANGE = "() => document.getElementById('curves-plot').layout.xaxis.range.map((x) => Number(x.toFixed(6)))"
+N_POINTS = "() => Math.max(0, ...document.getElementById('curves-plot').data.slice(3).map((trace) => trace.x.length))"
+
+
+def saved(page: Page, button: str) -> list[list[str]]:
+    """The CSV of the chart whose data this button shows."""
+    page.locator(button).click()
+    with page.expect_download() as download:
+        page.locator("#data-csv").click()
+    page.keyboard.press("Escape")
+    with Path(download.value.path()).open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_why_one_won_opens_on_the_last_decided_step(open_page: Callable[..., Page], finished: str):
+    page = open_page(f"/searches/{finished}/")
+    expect(page.locator("#children-h")).to_have_text("Why this one won")
+    expect(page.locator("#children-body tr")).to_have_count(2)
+    won, lost = page.locator("#children-body tr").all()
+    expect(won).to_contain_text("won")
+    expect(lost.locator("[data-label='Gap, points'] .badge")).to_have_text("within noise")
+    expect(page.locator("#children-why")).to_contain_text("validation images")
+    expect(page.locator("#children-why")).to_contain_text("McNemar p")
+    header, first, second = saved(page, "#children-data")
+    assert first[header.index("rank")] == "1"
+    gap = float(second[header.index("validation accuracy")]) - float(first[header.index("validation accuracy")])
+    column = next(i for i, name in enumerate(header) if name.startswith("gap to"))
+    assert abs(float(second[column]) - gap) < 1e-12
+
+
+def test_every_chart_has_its_numbers(open_page: Callable[..., Page], finished: str):
+    page = open_page(f"/searches/{finished}/")
+    rows = {of: len(saved(page, f"#{of}-data")) - 1 for of in ("curves", "overview", "best", "seal", "operators")}
+    assert rows["curves"] > 2
+    assert {of: rows[of] for of in rows if of != "curves"} == {"overview": 3, "best": 2, "seal": 1, "operators": 4}
+
+
+def test_a_name_is_written_over_by_keyboard_and_followed_by_another_page(
+    open_page: Callable[..., Page], finished: str
+):
+    other = open_page(f"/searches/{finished}/")
+    page = open_page(f"/searches/{finished}/")
+    page.locator("#name-edit").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("Another name")
+    page.keyboard.press("Enter")
+    for each in (page, other):
+        expect(each.locator("h1")).to_have_text("Another name")
+        expect(each).to_have_title("Another name · finished")
+    expect(page.locator("#name-edit")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.locator("#name-field").fill("   ")
+    page.keyboard.press("Enter")
+    expect(page.locator("#name-error")).to_have_text("A search needs a name.")
+    page.keyboard.press("Escape")
+    expect(page.locator("#name-edit")).to_be_focused()
+    page.locator("#name-edit").click()
+    page.locator("#name-field").fill("Ended")
+    page.keyboard.press("Enter")
+    expect(other.locator("h1")).to_have_text("Ended")
+
+
+def test_a_note_is_shown_where_it_was_written_and_elsewhere(open_page: Callable[..., Page], finished: str):
+    other = open_page(f"/searches/{finished}/")
+    page = open_page(f"/searches/{finished}/")
+    page.locator("#notes-edit").click()
+    page.locator("#notes-tags").fill("Night, browser")
+    page.locator("#notes-note").fill("It **ended**.\n\n<img src=x onerror=alert(1)>")
+    page.keyboard.press("Control+Enter")
+    for each in (page, other):
+        expect(each.locator("#notes-body strong")).to_have_text("ended")
+        expect(each.locator("#notes-body .tag")).to_have_text(["browser", "night"])
+        expect(each.locator("#notes-body img")).to_have_count(0)
+
+
+def test_a_zoom_survives_new_points_which_extend_the_curves(open_page: Callable[..., Page]):
+    page = open_page()
+    launch(page, "Zoomed", epoch_pretrain=1, epoch_neigh=60, n_neigh=2)
+    expect(page.locator("#curves-h")).to_have_text("Learning curves, step 1", timeout=60_000)
+    wait_until(lambda: page.evaluate(N_POINTS) >= 3, "three points of a curve")
+    page.locator(".series-key", has_text="learning rate").click()
+    box = page.locator("#curves-plot .nsewdrag").first.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 5, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + box["height"] - 40, steps=5)
+    page.mouse.up()
+    zoomed = page.evaluate(RANGE)
+    assert zoomed[1] < 40
+    page.evaluate("() => (document.getElementById('curves-plot').data[3].untouched = true)")
+    before = page.evaluate(N_POINTS)
+    wait_until(lambda: page.evaluate(N_POINTS) >= before + 3, "three more points")
+    assert page.evaluate(RANGE) == zoomed
+    assert page.evaluate("() => document.getElementById('curves-plot').data[3].untouched") is True
+    expect(page.locator(".series-key", has_text="learning rate")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#state")).to_contain_text("Stopped")
