@@ -20,6 +20,7 @@ GOALS = {
     "search_overhead": 0.03,
     "two_workers_speedup": 1.7,
     "queue_overhead_seconds_per_child": 0.5,
+    "import_ratio": 1.7,
     "epoch_to_pixel_p95_ms": 300.0,
     "push_p99_ms_200": 250.0,
     "push_lost": 0.0,

@@ -225,3 +225,25 @@ def test_whatever_bytes_are_damaged_the_answer_is_a_set_or_a_sentence(tmp_path, 
         assert list((tmp_path / "data").iterdir()) == []
     assert sentences
     assert all(sentence.isprintable() for sentence in sentences)
+
+
+def test_an_image_that_is_a_zip_too_is_read_as_the_image_that_it_is(tmp_path):
+    inner = write_zip(tmp_path / "inner.zip", {"evil.png": b"evil"}).read_bytes()
+    both = FILES["train/cat/000.png"] + inner
+    meta = convert(write_zip(tmp_path / "set.zip", FILES | {"train/cat/000.png": both}), tmp_path / "set", name="set")
+    assert meta["counts"]["train"] == [3, 3]
+    assert not list(tmp_path.rglob("evil*"))
+
+
+def test_a_script_behind_an_image_never_reaches_the_arrays(tmp_path):
+    page = FILES["train/cat/000.png"] + b"<script>alert(1)</script>"
+    convert(write_zip(tmp_path / "set.zip", FILES | {"train/cat/000.png": page}), tmp_path / "set", name="set")
+    assert all(b"<script>" not in file.read_bytes() for file in (tmp_path / "set").iterdir())
+
+
+def test_an_empty_class_folder_is_left_out_and_named(tmp_path):
+    files = write_folder(tmp_path / "set", FILES)
+    (files / "train" / "bird").mkdir()
+    meta = convert(files, tmp_path / "arrays", name="set")
+    assert meta["classes"] == ["cat", "dog"]
+    assert any("bird" in note for note in meta["notes"])
