@@ -104,8 +104,17 @@ function busy(is) {
 
 form.addEventListener("submit", start);
 byId("upload-halt").addEventListener("click", () => halted?.abort());
+/** What was begun with this file is gone on with as it was begun. */
+function recall(chosen) {
+  const begun = [...document.querySelectorAll("[data-file]")].find((item) => item.dataset.file === chosen?.name && Number(item.dataset.bytes) === chosen.size);
+  if (!begun) return;
+  for (const name of ["name", "size"]) form.elements.namedItem(name).value = begun.dataset[name];
+  for (const name of ["flips", "crops"]) form.elements.namedItem(name).checked = begun.dataset[name] !== "";
+}
+
 file.addEventListener("change", () => {
   const name = form.elements.namedItem("name");
+  recall(file.files[0]);
   const stem = file.files[0]?.name.replace(/(\.tar)?\.[a-z]+$/i, "").replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^[-_]+/, "");
   if (stem && !name.value) name.value = stem.slice(0, 64);
 });

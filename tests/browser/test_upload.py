@@ -55,6 +55,7 @@ def test_an_upload_goes_on_after_a_broken_network_and_a_reload_and_is_imported(p
     page.reload()
     expect(page.get_by_text(re.compile(r"noise\.zip as noise: 4\d % is here"))).to_be_visible()
     page.get_by_label("Archive").set_input_files(archive)
+    expect(page.get_by_label("May be flipped")).not_to_be_checked()
     page.get_by_role("button", name="Upload and import").click()
     row = page.get_by_role("row", name="noise")
     expect(row).to_contain_text("600", timeout=20_000)
