@@ -48,6 +48,7 @@ urlpatterns = [
     path("searches/new/", views.search_new, name="search_new"),
     path("searches/<uuid:uuid>/", views.search_detail, name="search_detail"),
     path("searches/<uuid:uuid>/tree.svg", views.search_tree, name="search_tree"),
+    path("searches/<uuid:uuid>/report.html", views.search_report, name="search_report"),
     path("searches/<uuid:uuid>/download/", views.search_download, name="search_download"),
     path("searches/<uuid:uuid>/rename/", views.search_rename, name="search_rename"),
     path("searches/<uuid:uuid>/notes/", views.search_notes, name="search_notes"),

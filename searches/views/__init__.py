@@ -4,7 +4,7 @@ from searches.views.bulk import bulk_delete, bulk_stop, bulk_tag, bulk_undelete,
 from searches.views.compare import compare
 from searches.views.datasets import dataset_delete, dataset_detail, dataset_download, dataset_list, dataset_samples
 from searches.views.download import search_download
-from searches.views.drawings import architecture_drawing, candidate_drawing, search_tree
+from searches.views.drawings import architecture_drawing, candidate_drawing, search_report, search_tree
 from searches.views.jobs import job_cancel, job_retry
 from searches.views.launch import search_new
 from searches.views.listing import list_csv, list_json, search_list
@@ -60,6 +60,7 @@ __all__ = [
     "search_notes",
     "search_pause",
     "search_rename",
+    "search_report",
     "search_resume",
     "search_retry",
     "search_run_next",

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from searches.diagrams import DRAWING_VERSION, architecture_svg, lineage_svg
 from searches.nash.architecture import Architecture
+from searches.report import report_html, report_name
 from searches.selectors import snapshot
 from searches.views.lookup import find_architecture, find_candidate, find_search, width_of
 
@@ -56,3 +57,11 @@ def candidate_drawing(request: HttpRequest, uuid: UUID, kind: str, step: int, in
 def _file(drawing: str, name: str) -> HttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-cache"}
     return HttpResponse(drawing, content_type="image/svg+xml", headers=headers)
+
+
+@require_safe
+def search_report(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The search as one HTML file."""
+    search = find_search(request, uuid)
+    headers = {"Content-Disposition": f'attachment; filename="{report_name(search)}"', "Cache-Control": "no-store"}
+    return HttpResponse(report_html(search), headers=headers)

@@ -63,3 +63,24 @@ def test_a_drawing_is_saved_as_svg_and_as_png_under_names_that_say_which(open_pa
     picture = (tmp_path / "PNG").read_bytes()
     assert int.from_bytes(picture[16:20], "big") >= 2 * 280  # its width: two pixels for each of the drawing
     assert len(picture) > 8_000  # more than a white ground
+
+
+def test_a_search_as_one_file_opens_without_a_network_and_says_nothing(open_page, finished, browser, tmp_path: Path):
+    page = open_page(f"/searches/{finished}/")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("menuitem", name="Save as one HTML file").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    for scheme in ("light", "dark"):
+        context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": 390, "height": 800})
+        alone, said, asked = context.new_page(), [], []
+        alone.on("console", lambda message, said=said: said.append(message.text))
+        alone.on("request", lambda request, asked=asked: asked.append(request.url))
+        alone.goto(file.as_uri())
+        expect(alone.get_by_role("heading", name="Ended", level=1)).to_be_visible()
+        expect(alone.locator("svg.chart").first).to_be_visible()
+        assert said == []
+        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+        assert alone.evaluate("document.documentElement.scrollWidth") <= 390
+        context.close()

@@ -15,6 +15,7 @@ from searches.management.site import ends_when_told, is_terminal
 from searches.models import Search
 from searches.nash.config import COMPARISONS
 from searches.nash.presets import PRESETS
+from searches.report import report_html, report_name
 
 BY = "the command line"
 GOES_NO_FURTHER = (Search.Status.STOPPED, Search.Status.FAILED)
@@ -52,6 +53,9 @@ class Command(BaseCommand):
         download = verbs.add_parser("download", help="copy the zip of the final model, or of a stopped search's best")
         download.add_argument("uuid")
         download.add_argument("path", type=Path, help="a file, or a folder to put it in")
+        saved = verbs.add_parser("report", help="the search as one HTML file, to keep or to mail")
+        saved.add_argument("uuid")
+        saved.add_argument("path", type=Path, help="a file, or a folder to put it in")
         for verb, words in PLAIN_VERBS.items():
             verbs.add_parser(verb, help=words).add_argument("uuid")
         extend = verbs.add_parser("extend", help="more steps for a search that has finished; what it found stays")
@@ -150,6 +154,17 @@ class Command(BaseCommand):
             place = model_store.place_of(artifact.file)
             raise CommandError(f"{place} cannot be copied to {target}: {error.strerror or error}") from error
         self.stdout.write(f"{target} ({artifact.bytes:,} bytes, sha256 {artifact.sha256})")
+
+    def handle_report(self, options: dict[str, Any]) -> None:
+        search = find(options["uuid"])
+        target = options["path"]
+        if target.is_dir():
+            target = target / report_name(search)
+        try:
+            target.write_text(report_html(search), encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{target} cannot be written: {error.strerror or error}") from error
+        self.stdout.write(f"{target} ({target.stat().st_size:,} bytes)")
 
     def handle_pause(self, options: dict[str, Any]) -> None:
         self._change(options["uuid"], services.pause)

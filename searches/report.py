@@ -1,0 +1,120 @@
+"""A search as one HTML file to keep or to mail: tree, curves, drawings, tables, settings; no script, no network."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
+
+from searches import comparisons
+from searches.diagrams import architecture_svg, changes, lineage_svg
+from searches.diagrams.charts import Line, Stop, best_svg, curves_svg
+from searches.models import Candidate, Search
+from searches.nash.architecture import Architecture
+from searches.selectors import snapshot
+
+CSS_FOLDER = Path(__file__).resolve().parents[1] / "static" / "css"
+SHEETS = ("tokens.css", "drawings.css", "report.css")
+TREE_WIDTH, NETWORK_WIDTH = 896, 376
+NOISE = 0.05
+"""McNemar's p from which on a gap is within noise, as in static/js/why.js."""
+Row = dict[str, Any]
+
+
+def report_name(search: Search) -> str:
+    return f"{slugify(search.name) or 'search'}-{str(search.uuid)[:8]}.html"
+
+
+def report_html(search: Search) -> str:
+    """The whole file, as the search is now."""
+    state = snapshot(search)
+    context = {
+        "search": search,
+        "state": state,
+        "made": timezone.now(),
+        "css": _safe(_style()),
+        "tree": _safe(lineage_svg(state, width=TREE_WIDTH)),
+        "best": _safe(_best(state)),
+        "steps": list(_steps(state)),
+        "networks": list(_networks(search)),
+        "final": next((c for c in state["candidates"] if c["id"] == state["best"]), None),
+        "compared": [c for c in state["candidates"] if c["kind"] in ("snapshot", "scratch", "reference")],
+        "settings": sorted(state["config"].items()),
+    }
+    return render_to_string("searches/report.html", context)
+
+
+def _safe(markup: str) -> SafeString:
+    """Of our own drawings and style sheets, which escape all text."""
+    return mark_safe(markup)  # noqa: S308
+
+
+def _style() -> str:
+    sheets = "\n".join((CSS_FOLDER / name).read_text(encoding="utf-8") for name in SHEETS)
+    return re.sub(r"/\*.*?\*/", "", sheets, flags=re.S).replace("<", "")
+
+
+def _best(state: Mapping[str, Any]) -> str:
+    n = state["dataset"]["n_validation"]
+    won = [c for c in state["candidates"] if c["winner"] and c["val_accuracy"] is not None]
+    stops = [Stop(c["code"], c["val_accuracy"], *comparisons.interval(c["val_accuracy"], n)) for c in won]
+    return best_svg(stops, label="Validation accuracy of the best after each step, with 95 % intervals")
+
+
+def _steps(state: Mapping[str, Any]) -> Iterator[Row]:
+    """Pretraining and steps: their curves and the table that says why one won."""
+    by_id = {c["id"]: c for c in state["candidates"]}
+    for step in range(state["config"]["n_steps"] + 1):
+        kind = "neighbour" if step else "pretrain"
+        mine = [c for c in state["candidates"] if c["kind"] == kind and c["step"] == step]
+        if not mine:
+            continue
+        lines = [Line(c["code"], c["index"] or 1, _accuracies(state["points"].get(str(c["id"]), []))) for c in mine]
+        parent = by_id.get(mine[0]["parent"])
+        epochs = mine[0]["epochs"]
+        if parent is not None and parent["val_accuracy"] is not None:
+            level = parent["val_accuracy"]
+            lines.append(Line(f"parent {parent['code']}", 0, ((0.0, level), (float(epochs), level))))
+        title = f"Step {step}" if step else "Pretraining"
+        yield {
+            "title": title,
+            "curves": _safe(curves_svg(lines, epochs=epochs, label=f"{title}: validation accuracy by epoch")),
+            "rows": _ranked(mine, state["dataset"]["n_validation"]),
+        }
+
+
+def _accuracies(points: list[list[float | int | None]]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(p[1]), float(p[4])) for p in points if p[1] is not None and p[4] is not None)
+
+
+def _ranked(mine: list[Row], n: int) -> list[Row]:
+    """The best first, with intervals and gaps to the winner."""
+
+    def order(c: Row) -> tuple[bool, float, int]:
+        return not c["winner"], -(c["val_accuracy"] or 0.0), c["index"]
+
+    rows = []
+    for rank, c in enumerate(sorted(mine, key=order), start=1):
+        value, gap = c["val_accuracy"], c.get("gap")
+        low, high = comparisons.interval(value, n) if value is not None else (None, None)
+        noise = None if not gap or c["winner"] else "within noise" if gap["p"] >= NOISE else "clear"
+        rows.append({**c, "rank": rank if value is not None else None, "low": low, "high": high, "verdict": noise})
+    return rows
+
+
+def _networks(search: Search) -> Iterator[Row]:
+    """The winning line with what each step changed."""
+    exact = search.search_config.network_morphism
+    winners = search.candidates.filter(is_winner=True, kind__in=(Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR))
+    for candidate in winners.select_related("search", "parent").defer("correct").order_by("step"):
+        architecture = Architecture.from_dict(candidate.architecture)
+        against = Architecture.from_dict(candidate.parent.architecture) if candidate.parent else None
+        yield {
+            "candidate": candidate,
+            "drawing": _safe(architecture_svg(architecture, against, width=NETWORK_WIDTH)),
+            "changes": changes(against, candidate.morphism_list(), exact=exact) if against else [],
+        }

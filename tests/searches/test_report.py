@@ -1,0 +1,84 @@
+"""A search as one HTML file: all of it there, nothing from elsewhere."""
+
+import re
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+
+from searches.diagrams.charts import Line, Stop, best_svg, curves_svg
+from searches.report import report_html
+from tests.searches.rows import make_search, run_to, run_to_end
+
+pytestmark = pytest.mark.django_db
+
+
+def with_curves(search):
+    for candidate in search.candidates.exclude(val_accuracy=None):
+        for epoch in range(candidate.epochs + 1):
+            accuracy = candidate.val_accuracy - 0.01 * (candidate.epochs - epoch)
+            candidate.points.create(optimiser_step=epoch, epoch=epoch, loss=1.0, lr=0.1, val_accuracy=accuracy)
+    return search
+
+
+def test_the_file_has_tree_curves_drawings_tables_and_settings():
+    page = report_html(with_curves(run_to_end(make_search(name="A <b>bold</b> one"))))
+    assert "A &lt;b&gt;bold&lt;/b&gt; one" in page
+    assert page.count('role="treeitem"') == 1 + 2 * 3 + 1
+    assert page.count('class="chart"') == 1 + 3  # best of each step; pretraining and two steps
+    assert page.count('class="arch"') == 3  # model_0 and two winners
+    for code in ("1.1", "1.2", "1.3", "2.1", "2.2", "2.3"):
+        assert f'<th scope="row">{code}</th>' in page
+    for setting in ("lambda_start", "n_neigh", "epoch_final"):
+        assert f"<dt>{setting}</dt>" in page
+    assert "90.00" in page  # the test accuracy
+
+
+def test_the_file_needs_nothing_from_elsewhere():
+    page = report_html(with_curves(run_to_end(make_search())))
+    assert "<script" not in page
+    assert "@import" not in page
+    assert re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']*["']""", page) == []
+    assert re.findall(r"url\((?!#|data:)", page) == []
+    assert set(re.findall(r"https?://[^\s\"'<)]+", page)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_a_search_that_runs_can_be_saved_too():
+    assert "step 1" in report_html(run_to(make_search(), "1.2").search).lower()
+
+
+def test_it_is_offered_as_a_file_to_who_sees_the_search(client, alice):
+    search = run_to_end(make_search(owner=alice, name="Night run"))
+    answer = client.get(reverse("search_report", args=[search.uuid]))
+    assert answer["Content-Disposition"] == f'attachment; filename="night-run-{str(search.uuid)[:8]}.html"'
+    assert (
+        reverse("search_report", args=[search.uuid]) in client.get(reverse("search_detail", args=[search.uuid])).text
+    )
+    client.logout()
+    assert client.get(reverse("search_report", args=[search.uuid])).status_code == 302
+
+
+def test_the_command_writes_it_into_a_folder(tmp_path, capsys):
+    search = run_to_end(make_search(name="Night run"))
+    call_command("search", "report", str(search.uuid), str(tmp_path))
+    [file] = tmp_path.iterdir()
+    assert file.name == f"night-run-{str(search.uuid)[:8]}.html"
+    assert file.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert str(file) in capsys.readouterr().out
+
+
+def test_a_chart_names_its_lines_at_their_ends_without_overlap():
+    lines = [Line(f"1.{j}", j, ((0.0, 0.5), (4.0, 0.7 + 0.001 * j))) for j in range(1, 9)]
+    svg = curves_svg(lines, epochs=4, label="Step 1")
+    ends = [float(y) for y in re.findall(r'<text x="[^"]*" y="([^"]*)" class="end', svg)]
+    assert len(ends) == 8
+    assert all(b - a >= 14 for a, b in zip(ends, ends[1:], strict=False))
+    assert curves_svg([], epochs=4, label="") == ""
+
+
+def test_a_best_that_falls_is_drawn_falling():
+    svg = best_svg([Stop("model_0", 0.7, 0.69, 0.71), Stop("1.1", 0.6, 0.59, 0.61)], label="Best")
+    first, second = re.search(
+        r'd="M\S+ (\S+)L\S+ (\S+)" class|class="curve s-1" d="M\S+ (\S+)L\S+ ([^"]+)"', svg
+    ).groups()[2:]
+    assert float(second) > float(first)
