@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from searches.diagrams.svg import document, element, group, number, path, text
 from searches.diagrams.words import percent
 
-WIDTH, HEIGHT = 440.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 52.0, 14.0, 30.0
+WIDTH, HEIGHT = 520.0, 220.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 130.0, 14.0, 30.0
 LABEL_HEIGHT = 14.0
 
 
@@ -111,11 +111,13 @@ def _series(place: int) -> str:
 
 
 def _names(lines: Sequence[Line], frame: _Frame) -> list[str]:
-    """Names at the ends, moved apart; where there is no room for all, those of the best."""
+    """Names at the ends, each with a sample of its line, moved apart; where there is no room for all, those of the best."""
     room = int((HEIGHT - TOP - BOTTOM) // LABEL_HEIGHT)
     chosen = sorted(lines, key=lambda line: -line.points[-1][1])[:room]
     marks, y = [], 0.0
     for line in chosen:
         y = max(frame.y(line.points[-1][1]) + 4, y + LABEL_HEIGHT if marks else TOP)
-        marks.append(text(WIDTH - RIGHT + 8, y, line.name, f"end s-{_series(line.place)}"))
+        start = number(WIDTH - RIGHT + 8)
+        marks.append(path(f"M{start} {number(y - 4)}h20", f"curve s-{_series(line.place)}"))
+        marks.append(text(WIDTH - RIGHT + 34, y, line.name, "end"))
     return marks

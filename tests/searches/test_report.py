@@ -1,6 +1,7 @@
 """A search as one HTML file: all of it there, nothing from elsewhere."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from django.core.management import call_command
@@ -60,8 +61,10 @@ def test_it_is_offered_as_a_file_to_who_sees_the_search(client, alice):
 
 def test_the_command_writes_it_into_a_folder(tmp_path, capsys):
     search = run_to_end(make_search(name="Night run"))
-    call_command("search", "report", str(search.uuid), str(tmp_path))
-    [file] = tmp_path.iterdir()
+    folder = tmp_path / "mail"
+    folder.mkdir()
+    call_command("search", "report", str(search.uuid), str(folder))
+    [file] = folder.iterdir()
     assert file.name == f"night-run-{str(search.uuid)[:8]}.html"
     assert file.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert str(file) in capsys.readouterr().out
@@ -70,9 +73,9 @@ def test_the_command_writes_it_into_a_folder(tmp_path, capsys):
 def test_a_chart_names_its_lines_at_their_ends_without_overlap():
     lines = [Line(f"1.{j}", j, ((0.0, 0.5), (4.0, 0.7 + 0.001 * j))) for j in range(1, 9)]
     svg = curves_svg(lines, epochs=4, label="Step 1")
-    ends = [float(y) for y in re.findall(r'<text x="[^"]*" y="([^"]*)" class="end', svg)]
+    ends = [float(y) for y in re.findall(r'<text x="[^"]*" y="([^"]*)" class="end"', svg)]
     assert len(ends) == 8
-    assert all(b - a >= 14 for a, b in zip(ends, ends[1:], strict=False))
+    assert all(b - a >= 14 for a, b in pairwise(ends))
     assert curves_svg([], epochs=4, label="") == ""
 
 
