@@ -111,7 +111,7 @@ def _series(place: int) -> str:
 
 
 def _names(lines: Sequence[Line], frame: _Frame) -> list[str]:
-    """Names at the ends, each with a sample of its line, moved apart; where there is no room for all, those of the best."""
+    """Names at the ends with samples of their lines, moved apart; of too many, those of the best."""
     room = int((HEIGHT - TOP - BOTTOM) // LABEL_HEIGHT)
     chosen = sorted(lines, key=lambda line: -line.points[-1][1])[:room]
     marks, y = [], 0.0
