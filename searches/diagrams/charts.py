@@ -114,7 +114,8 @@ def _names(lines: Sequence[Line], frame: _Frame) -> list[str]:
     """Names at the ends with samples of their lines, moved apart; of too many, those of the best."""
     room = int((HEIGHT - TOP - BOTTOM) // LABEL_HEIGHT)
     chosen = sorted(lines, key=lambda line: -line.points[-1][1])[:room]
-    marks, y = [], 0.0
+    marks: list[str] = []
+    y = 0.0
     for line in chosen:
         y = max(frame.y(line.points[-1][1]) + 4, y + LABEL_HEIGHT if marks else TOP)
         start = number(WIDTH - RIGHT + 8)
