@@ -65,7 +65,7 @@ def open_page(browser: Browser, site: Site, signed_in: Any) -> Iterator[Callable
         context = browser.new_context(base_url=site.address, **{"storage_state": signed_in, **options})
         contexts.append(context)
         page = context.new_page()
-        watch(page, complaints)
+        watch(page, complaints, site.address)
         page.goto(path)
         return page
 
@@ -86,13 +86,18 @@ def finished(browser: Browser, site: Site, signed_in: Any) -> str:
     return uuid
 
 
-def watch(page: Page, complaints: list[str]) -> None:
-    """Collect what the console says, errors of scripts, and violations of the content security policy."""
+def watch(page: Page, complaints: list[str], address: str = "") -> None:
+    """Collect what the console says, errors of scripts, violations of the policy, requests that leave the site."""
+    page.on("request", lambda request: None if _is_own(request.url, address) else complaints.append(request.url))
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
     page.add_init_script(
         "addEventListener('securitypolicyviolation', (e) => console.error('policy: ' + e.violatedDirective))"
     )
+
+
+def _is_own(url: str, address: str) -> bool:
+    return url.startswith((address, "data:", "blob:"))
 
 
 def launch(page: Page, name: str, *, comparisons: Iterable[str] = (), **settings: Any) -> str:

@@ -31,12 +31,12 @@ def wait_until(found: Callable[[], T], what: str, seconds: float = 60.0) -> T:
 class Site:
     """The running site: its address, what it has printed, its rows, its processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, workers: int = 1) -> None:
         self.folder = folder
         self.log = folder.with_suffix(".log")
         own = {"NASH_DATA_DIR": str(folder), "DATABASE_URL": "", "REDIS_URL": ""}
         self.environment = {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "nashweb.settings"}
-        command = [sys.executable, "manage.py", "up", "--port", "0", "--workers", "1"]
+        command = [sys.executable, "manage.py", "up", "--port", "0", "--workers", str(workers)]
         with self.log.open("w") as log:
             out = {"stdout": log, "stderr": subprocess.STDOUT}
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, **out)

@@ -1,0 +1,91 @@
+"""axe-core on every page, in both themes: a running, a failed and a finished search, and a site without any."""
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import launch
+from tests.browser.site import Site
+
+AXE = (Path(__file__).parents[1] / "vendor" / "axe" / "axe.min.js").read_text()
+RUN = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
+  .filter(({ impact }) => impact === "serious" || impact === "critical")
+  .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
+FAILED = """
+from django.contrib.auth import get_user_model
+from searches import services
+from searches.models import DataSet
+from searches.nash.presets import preset_config
+digits = DataSet.objects.get(name="digits")
+config = preset_config("demo", input_shape=digits.input_shape)
+owner = get_user_model().objects.get(username="ada")
+launched = services.create_search(config, dataset=digits, name="Lost", owner=owner)
+lease = services.claim(launched.candidate_ids[0], worker="gone:cpu-0", threads=1, numeric_path="cpu-float32-1",
+                       dataset_digest=digits.digest)
+services.end_candidate(lease, "failed", "the weights of its parent are not there")
+"""
+
+
+def violations(page: Page) -> dict[str, list[str]]:
+    """What is serious or critical, by theme."""
+    found = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.wait_for_timeout(150)
+        page.evaluate(AXE)
+        found[scheme] = page.evaluate(RUN)
+    return {scheme: those for scheme, those in found.items() if those}
+
+
+def menu(page: Page) -> list[str]:
+    """Where the bar at the top leads."""
+    return page.eval_on_selector_all("header a[href^='/']", "links => links.map((link) => link.getAttribute('href'))")
+
+
+@pytest.fixture(scope="module")
+def failed(site: Site, signed_in, finished) -> str:
+    """The uuid of a search whose pretraining failed, by the services that a worker calls."""
+    site.manage("shell", "-c", FAILED)
+    ((uuid,),) = site.rows("SELECT uuid FROM searches_search WHERE name = 'Lost' AND status = 'failed'")
+    return str(UUID(uuid))
+
+
+def test_no_page_has_a_serious_violation(open_page, finished, failed):
+    page = open_page("/")
+    running = launch(page, "Long", epoch_pretrain=500)
+    expect(page.locator("#state")).to_contain_text("Pretraining")
+    searches = [f"/searches/{uuid}/" for uuid in (running, failed, finished)]
+    paths = dict.fromkeys(["/", *menu(page), *searches, f"/searches/{finished}/neighbour-1-1/"])
+    found = {}
+    for path in paths:
+        page.goto(path)
+        page.wait_for_load_state("load")
+        found[path] = violations(page)
+    page.goto(f"/searches/{running}/")
+    page.get_by_role("button", name="Stop").click()
+    found["dialog"] = violations(page)
+    page.get_by_role("button", name="Stop for good").click()
+    expect(page.locator("#state")).to_contain_text("topped")
+    assert {path: those for path, those in found.items() if those} == {}
+
+
+def test_a_site_without_searches_has_none_either(browser, tmp_path):
+    site = Site(tmp_path / "empty", workers=0)
+    try:
+        context = browser.new_context(base_url=site.address)
+        page = context.new_page()
+        page.goto(site.link)
+        found = {"welcome": violations(page)}
+        page.get_by_label("Username").fill("ada")
+        page.get_by_label("Password", exact=True).fill("engine-of-1843")
+        page.get_by_label("Password confirmation").fill("engine-of-1843")
+        page.get_by_role("button", name="Create the account and sign in").click()
+        for path in dict.fromkeys(["/", *menu(page), "/accounts/login/"]):
+            page.goto(path)
+            found[path] = violations(page)
+        context.close()
+    finally:
+        site.end()
+    assert {path: those for path, those in found.items() if those} == {}
