@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
 from django.db.models.functions import Now
 
 from searches.models import BackgroundJob, Upload
+from searches.selectors.access import Asker
 from searches.selectors.background import OPEN
 from searches.services.background import ask_for
 from searches.services.control import Refused
@@ -57,11 +57,11 @@ def offset_of(upload: Upload) -> int:
         return 0
 
 
-def begin_upload(owner: AbstractBaseUser, *, file_name: str, n_bytes: int, payload: Mapping[str, Any]) -> Upload:
+def begin_upload(owner: Asker, *, file_name: str, n_bytes: int, payload: Mapping[str, Any]) -> Upload:
     """A new upload, or the one of this file that was begun and not ended. Raises Refused, in words."""
     _check_size(file_name, n_bytes)
     _sweep()
-    known = {"owner": owner, "file_name": file_name[-255:], "bytes": n_bytes}
+    known: dict[str, Any] = {"owner_id": owner.pk, "file_name": file_name[-255:], "bytes": n_bytes}
     found: Upload | None = Upload.objects.filter(**known).order_by("-pk").first()
     if found is not None and not _is_being_imported(found):
         found.payload = dict(payload)
@@ -130,7 +130,7 @@ def ask_for_import(upload: Upload) -> BackgroundJob:
     )
 
 
-def ask_for_download(key: str, title: str, owner: AbstractBaseUser) -> BackgroundJob:
+def ask_for_download(key: str, title: str, owner: Asker) -> BackgroundJob:
     """The background job that fetches a well-known set."""
     subject = f"dataset_download:{key}"
     title = f"Download of {title}"
