@@ -241,6 +241,8 @@ def _value(setting: str, given: Any) -> Any:
     if isinstance(given, bool):
         return given
     text = str(given).strip()
+    if annotation == "str" and not text:  # a page or script that is older than the setting did not send it
+        return SETTINGS[setting].default
     return value_from_text(setting, _plain_number(text) if annotation.startswith("int") else text)
 
 

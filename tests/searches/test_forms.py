@@ -35,6 +35,14 @@ def test_a_preset_sent_back_untouched_is_that_preset(preset):
     assert form.config == wanted
 
 
+def test_a_choice_that_was_not_sent_is_as_it_stands_by_default():
+    data = filled()
+    del data["selection"], data["n_training"]
+    form = SearchForm(data)
+    assert form.is_valid(), form.errors
+    assert (form.config.selection, form.config.n_training) == ("accuracy", None)
+
+
 def test_the_data_set_says_shape_and_classes():
     make_dataset("leaves", input_channels=3, height=64, width=64, n_classes=7)
     leaves = make_dataset("leaves")

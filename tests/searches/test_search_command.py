@@ -81,7 +81,7 @@ def test_launch_says_that_no_worker_is_alive(sent):
         (("--set", "n_steps"), "name=value"),
         (("--set", "n_steps=-1"), "n_steps"),
         (("--set", "n_steps=many"), "n_steps"),
-        (("--set", "n_validation=2000"), "leave some to train on"),
+        (("--set", "n_validation=2000"), "none would be left to train on"),
         (("--dataset", "flowers"), r"(?s)No data set 'flowers'.*digits.*dataset import"),
     ],
 )
