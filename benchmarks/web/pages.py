@@ -6,11 +6,15 @@ import http.client
 import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import web_rows
 from benchmarks.measures import Measure, Measures
 from benchmarks.web.pixel import opened
 from benchmarks.web.site import Site, cookie_header, percentile
+
+if TYPE_CHECKING:
+    from searches.models import Search
 
 USABLE = """() => new Promise((done) => {
   const look = () => {
@@ -60,7 +64,7 @@ def _milliseconds(site: Site, path: str) -> float:
     return took
 
 
-def _addresses(large: web_rows.Search) -> Iterator[str]:
+def _addresses(large: Search) -> Iterator[str]:
     """Every address that answers a GET without changing anything."""
     from django.urls import NoReverseMatch, reverse
 
@@ -68,7 +72,7 @@ def _addresses(large: web_rows.Search) -> Iterator[str]:
     child = large.candidates.filter(kind="neighbour").order_by("-step", "index").defer("correct").first()
     assert child is not None
     place = [large.uuid, child.kind, child.step, child.index]
-    names = {
+    names: dict[str, list[Any]] = {
         "search_list": [], "search_new": [], "worker_list": [], "dataset_list": [], "search_compare_page": [],
         "search_detail": [large.uuid], "search_tree": [large.uuid], "candidate_detail": place,
         "architecture_svg": [child.digest],

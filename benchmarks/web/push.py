@@ -9,6 +9,7 @@ import time
 from urllib.parse import urlsplit
 
 import websockets
+from websockets.typing import Origin
 
 from benchmarks.measures import Measure, Measures
 from benchmarks.web.site import Site, Training, cookie_header, percentile
@@ -25,7 +26,7 @@ class Listener:
 
     async def listen(self, url: str, site: Site, ready: asyncio.Semaphore) -> None:
         async with websockets.connect(
-            url, additional_headers=cookie_header(site), compression=None, origin=site.address
+            url, additional_headers=cookie_header(site), compression=None, origin=Origin(site.address)
         ) as socket:
             ready.release()
             async for frame in socket:

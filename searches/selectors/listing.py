@@ -33,7 +33,7 @@ class Telling(NamedTuple):
     search_id: int
     kind: str
     step: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides a method of tuples that nobody needs here
     status: str
     is_winner: bool
     val_accuracy: float | None

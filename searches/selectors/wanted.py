@@ -144,7 +144,9 @@ def _expression(by: str) -> Any:
             output_field=IntegerField(),
         ),
         "accuracy": lambda: Subquery(winners.values("val_accuracy")[:1]),
-        "test_error": lambda: 1.0 - Subquery(finals.order_by("-step").values("test_accuracy")[:1]),  # type: ignore[operator]
+        "test_error": lambda: Subquery(
+            finals.annotate(error=Value(1.0) - F("test_accuracy")).order_by("-step").values("error")[:1]
+        ),
         "parameters": lambda: Subquery(winners.values("n_parameters")[:1]),
         "disk": lambda: F("disk_bytes"),
         "owner": lambda: F("owner__username"),

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -21,26 +22,26 @@ SHOWN_REFUSALS = 6
 
 @require_POST
 def bulk_stop(request: HttpRequest) -> HttpResponse:
-    return _told(request, services.stop_all(_chosen(request), request.user), "stopped")
+    return _told(request, services.stop_all(_chosen(request), _by(request)), "stopped")
 
 
 @require_POST
 def bulk_delete(request: HttpRequest) -> HttpResponse:
-    done = services.delete_all(_chosen(request), request.user)
+    done = services.delete_all(_chosen(request), _by(request))
     return _told(request, done, "deleted", undo=_address("bulk_undelete", done))
 
 
 @require_POST
 def bulk_undelete(request: HttpRequest) -> HttpResponse:
     deleted = selectors.deleted_for(request.user).filter(uuid__in=chosen_uuids(request))
-    return _told(request, services.undelete_all(deleted, request.user), "brought back")
+    return _told(request, services.undelete_all(deleted, _by(request)), "brought back")
 
 
 @require_POST
 def bulk_tag(request: HttpRequest) -> HttpResponse:
     names = _tags(request)
     try:
-        done = services.tag_all(_chosen(request), names, request.user)
+        done = services.tag_all(list(_chosen(request)), names, _by(request))
     except Refused as refusal:
         return _told(request, Done(refusals=[str(refusal)]), "")
     return _told(request, done, f"tagged {_quoted(names)}", undo=_address("bulk_untag", done, names))
@@ -50,7 +51,7 @@ def bulk_tag(request: HttpRequest) -> HttpResponse:
 def bulk_untag(request: HttpRequest) -> HttpResponse:
     names = _tags(request)
     try:
-        done = services.untag_all(_chosen(request), names, request.user)
+        done = services.untag_all(list(_chosen(request)), names, _by(request))
     except Refused as refusal:
         return _told(request, Done(refusals=[str(refusal)]), "")
     return _told(request, done, f"no longer tagged {_quoted(names)}", undo=_address("bulk_tag", done, names))
@@ -65,6 +66,11 @@ def chosen_uuids(request: HttpRequest) -> list[UUID]:
         except ValueError:
             continue
     return list(found)
+
+
+def _by(request: HttpRequest) -> AbstractBaseUser:
+    assert isinstance(request.user, AbstractBaseUser), "every page but the sign-in is behind it"
+    return request.user
 
 
 def _chosen(request: HttpRequest) -> QuerySet[Search]:
