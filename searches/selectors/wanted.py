@@ -1,6 +1,6 @@
 """Which searches a list shows, in which order, with which columns: what its address and the command line say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -137,7 +137,7 @@ def ordered(searches: QuerySet[Search], sort: str) -> QuerySet[Search]:
 def _expression(by: str) -> Any:
     winners = Candidate.objects.filter(search=OuterRef("pk"), is_winner=True).order_by("-step")
     finals = Candidate.objects.filter(search=OuterRef("pk"), kind=Candidate.Kind.FINAL, status="done")
-    return {
+    expressions: dict[str, Callable[[], Any]] = {
         "name": lambda: F("name"),
         "state": lambda: Case(
             *(When(status=state, then=Value(place)) for place, state in enumerate(STATES)),
@@ -154,4 +154,5 @@ def _expression(by: str) -> Any:
         "seed": lambda: F("config__seed"),
         "time": lambda: Coalesce("ended", Now()) - F("started"),
         "began": lambda: F("created"),
-    }[by]()
+    }
+    return expressions[by]()
