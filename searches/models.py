@@ -302,6 +302,11 @@ class Artifact(models.Model):
     class Format(models.TextChoices):
         WEIGHTS = "weights", "weights (safetensors)"
         MODEL_ZIP = "model_zip", "model (zip)"
+        SOURCE = "source", "network in plain PyTorch"
+        ARCHITECTURE = "architecture", "architecture, settings and lineage"
+        ONNX = "onnx", "program for ONNX Runtime"
+        PROGRAM = "program", "program for torch.export"
+        CARD = "card", "model card"
         TEST_SOFTMAX = "test_softmax", "softmax outputs on the test set (npy)"
 
     candidate = models.ForeignKey(Candidate, models.CASCADE, related_name="artifacts")
@@ -318,3 +323,8 @@ class Artifact(models.Model):
 
     def __str__(self) -> str:
         return self.file
+
+    @property
+    def lies_with_models(self) -> bool:
+        """Whether it is where finished models lie (model_store.py); what is trained from is in the data folder."""
+        return self.format not in (self.Format.WEIGHTS, self.Format.TEST_SOFTMAX)

@@ -76,6 +76,17 @@ urlpatterns = [
         views.candidate_drawing,
         name="candidate_drawing",
     ),
+    path("searches/<uuid:uuid>/model/", views.model_detail, name="model_detail"),
+    path(
+        "searches/<uuid:uuid>/<kind:kind>-<int:step>-<int:index>/files/",
+        views.candidate_make_files,
+        name="candidate_make_files",
+    ),
+    path(
+        "searches/<uuid:uuid>/<kind:kind>-<int:step>-<int:index>/files/<str:name>",
+        views.candidate_file,
+        name="candidate_file",
+    ),
     path("deleted/empty/", views.deleted_empty, name="deleted_empty"),
     path("jobs/<uuid:uuid>/cancel/", views.job_cancel, name="job_cancel"),
     path("jobs/<uuid:uuid>/retry/", views.job_retry, name="job_retry"),

@@ -53,17 +53,19 @@ def _images(folder: Path, digest: str) -> ImageSet:
 
 def load_parent(candidate: Candidate) -> Network | None:
     """The network that a candidate starts from; None for model_0. Raises DamagedFile, OSError."""
+    return load_network(candidate.parent)[0] if candidate.parent else None
+
+
+def load_network(candidate: Candidate) -> tuple[Network, bytes]:
+    """A trained network, and its weights as they lie on disk. Raises DamagedFile, OSError, Artifact.DoesNotExist."""
     from searches.nash.architecture import Architecture
     from searches.nash.export import network_of
 
-    parent = candidate.parent
-    if parent is None:
-        return None
-    artifact = parent.artifacts.get(format=Artifact.Format.WEIGHTS)
+    artifact = candidate.artifacts.get(format=Artifact.Format.WEIGHTS)
     content = selectors.artifact_path(artifact).read_bytes()
     if hashlib.sha256(content).hexdigest() != artifact.sha256:
-        raise DamagedFile(f"{artifact.file}: its sha256 is not that of the weights of {parent.code}")
-    return network_of(Architecture.from_dict(parent.architecture), content)
+        raise DamagedFile(f"{artifact.file}: its sha256 is not that of the weights of {candidate.code}")
+    return network_of(Architecture.from_dict(candidate.architecture), content), content
 
 
 def load_statistics(
@@ -126,6 +128,8 @@ def tidy(candidate: Candidate) -> None:
         return
     named = {Path(file).name for file in candidate.artifacts.values_list("file", flat=True)}
     for path in selectors.candidate_folder(candidate).glob("*"):
+        if path.is_dir():  # the files of a model, which a background job may be about to make
+            continue
         if path.name not in named and STATISTICS not in path.name:  # a child may be about to write them
             path.unlink(missing_ok=True)
     Candidate.objects.filter(pk=candidate.pk, status__in=ENDED).exclude(checkpoint="").update(checkpoint="")
@@ -162,15 +166,15 @@ def write_result(candidate: Candidate, attempt: int, trained: Trained) -> list[s
     folder = selectors.candidate_folder(candidate)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     weights = save_weights(trained.network, folder / f"weights-{attempt}.safetensors")
-    made = [_made(Artifact.Format.WEIGHTS, weights)]
+    made = [made_file(Artifact.Format.WEIGHTS, weights)]
     if trained.test_softmax is not None:
         softmax = folder / f"test-softmax-{attempt}.npy"
         write_atomically(softmax, _npy(trained.test_softmax))
-        made.append(_made(Artifact.Format.TEST_SOFTMAX, softmax))
+        made.append(made_file(Artifact.Format.TEST_SOFTMAX, softmax))
     if candidate.kind == Candidate.Kind.FINAL:
         info = selectors.model_info(candidate, test_accuracy=trained.test_accuracy)
         zip_file = export_model(trained.network, folder / f"model-{attempt}.zip", info=info)
-        made.append(_made(Artifact.Format.MODEL_ZIP, zip_file))
+        made.append(made_file(Artifact.Format.MODEL_ZIP, zip_file))
         model_store.publish(zip_file)
     return made
 
@@ -183,6 +187,7 @@ def _npy(array: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _made(kind: Artifact.Format, path: Path) -> services.MadeFile:
+def made_file(kind: Artifact.Format, path: Path) -> services.MadeFile:
+    """A file on disk as its row will name it."""
     with path.open("rb") as file:
         return services.MadeFile(kind, path, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)

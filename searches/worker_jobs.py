@@ -21,9 +21,11 @@ from django.db import DatabaseError, close_old_connections
 
 from searches import selectors, services
 from searches.models import BackgroundJob
+from searches.selectors.exports import FILES
 from searches.services import JobLease, LeaseLost
 from searches.work import Function, Work
 from searches.work_data import download, import_upload
+from searches.worker_exports import make_files
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,11 @@ ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "MKL_NUM_THRE
 MANAGE = Path(settings.BASE_DIR) / "manage.py"
 
 
-HANDLERS: dict[str, Function] = {"dataset_import": import_upload, "dataset_download": download}
+HANDLERS: dict[str, Function] = {
+    "dataset_import": import_upload,
+    "dataset_download": download,
+    FILES: make_files,
+}
 """Which function does a job of which kind. They import torch inside."""
 
 

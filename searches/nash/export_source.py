@@ -130,8 +130,15 @@ def model_source(
     return "".join(parts)
 
 
-def readme(architecture: Architecture, info: Mapping[str, Any]) -> str:
-    """The five lines of README.txt."""
+PROGRAMS = (
+    "model.onnx: pip install onnxruntime; InferenceSession('model.onnx').run(None, {'images': images}).",
+    "model.pt2: needs torch; torch.export.load('model.pt2').module()(images). Both take any number of images.",
+    "model_card.md says what it was made from and how good it is.",
+)
+
+
+def readme(architecture: Architecture, info: Mapping[str, Any], *, programs: bool = False) -> str:
+    """The lines of README.txt; `programs`: whether model.onnx, model.pt2 and model_card.md lie beside it."""
     shape = ", ".join(str(v) for v in architecture.input_shape)
     return "\n".join(
         (
@@ -140,6 +147,7 @@ def readme(architecture: Architecture, info: Mapping[str, Any]) -> str:
             "Classify images: python model.py image.png",
             f"In code: from model import load; logits = load()(images), images of shape (N, {shape}), values 0..1.",
             "model.safetensors holds the weights; architecture.json the nodes, the settings and the lineage.",
+            *(PROGRAMS if programs else ()),
             "",
         )
     )
@@ -156,7 +164,7 @@ def class_names(architecture: Architecture, info: Mapping[str, Any]) -> tuple[st
 # ---------------------------------------------------------------------- words
 
 
-def _words(text: object) -> str:
+def words(text: object) -> str:
     """Text for a docstring: one line, printable, without quotes and backslashes."""
     printable = "".join(c if c.isprintable() else " " for c in str(text))
     return " ".join(printable.replace("\\", "/").replace('"', "'").split())
@@ -167,18 +175,20 @@ def _is_reference(architecture: Architecture) -> bool:
 
 
 def _origin(architecture: Architecture, info: Mapping[str, Any]) -> str:
-    return _words(info.get("origin", "")) or (REFERENCE if _is_reference(architecture) else FOUND)
+    return words(info.get("origin", "")) or (REFERENCE if _is_reference(architecture) else FOUND)
 
 
 def _title(architecture: Architecture, info: Mapping[str, Any]) -> str:
-    name, dataset = _words(info.get("name", "")), _words(info.get("dataset", ""))
+    name, dataset = words(info.get("name", "")), words(info.get("dataset", ""))
     title = f"{name}: a convolutional network" if name else "A convolutional network"
     return f"{title}{f' for {dataset}' if dataset else ''}, {_origin(architecture, info)} (arXiv 1711.04528)."
 
 
 def _figures(architecture: Architecture, info: Mapping[str, Any]) -> str:
-    accuracy = info.get("test_accuracy")
-    measured = "" if accuracy is None else f"Test accuracy {100 * float(accuracy):.2f} %. "
+    kinds = {"Test": info.get("test_accuracy"), "Validation": info.get("val_accuracy")}
+    measured = "".join(
+        f"{kind} accuracy {100 * float(value):.2f} %. " for kind, value in kinds.items() if value is not None
+    )
     return (
         f"{measured}{architecture.n_parameters:,} parameters, {architecture.n_macs:,} multiply-accumulates an image."
     )
@@ -187,7 +197,7 @@ def _figures(architecture: Architecture, info: Mapping[str, Any]) -> str:
 def _docstring(
     architecture: Architecture, info: Mapping[str, Any], mean: Sequence[float], std: Sequence[float]
 ) -> str:
-    classes = [_words(name) for name in class_names(architecture, info)]
+    classes = [words(name) for name in class_names(architecture, info)]
     more = len(classes) - MAX_CLASSES_IN_WORDS
     listed = ", ".join(classes[:MAX_CLASSES_IN_WORDS]) + (f" and {more:,} more, see CLASSES" if more > 0 else "")
     shape = ", ".join(str(v) for v in architecture.input_shape)
@@ -199,7 +209,7 @@ def _docstring(
         f"mean {_numbers(mean)}, std {_numbers(std)}.",
         f"Classes: {listed}.",
     ]
-    if lineage := [_words(line) for line in info.get("lineage", ())]:
+    if lineage := [words(line) for line in info.get("lineage", ())]:
         paragraphs.append(f"Lineage: {'; '.join(lineage)}.")
     lines = [line for p in paragraphs for line in textwrap.wrap(p, WIDTH - 4, break_on_hyphens=False) or [""]]
     return textwrap.indent('"""' + "\n".join(lines) + '\n"""\n', "    ")

@@ -6,9 +6,10 @@ It holds model.safetensors, architecture.json, model.py and README.txt. The same
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,25 +37,50 @@ def pack_model(architecture: Architecture, weights: bytes, path: str | Path, *, 
     Raises ValueError where classes are not as many as the network has, OSError where the disk takes no more.
     Raises DamagedModel where the weights hold no mean and std of the images.
     """
+    contents = {**texts_of(architecture, weights, info), WEIGHTS: weights}
+    return write_atomically(Path(path), lambda file: _write_zip(file, contents))
+
+
+def texts_of(
+    architecture: Architecture, weights: bytes, info: Mapping[str, Any], *, programs: bool = False
+) -> dict[str, bytes]:
+    """README.txt, model.py and architecture.json, in the order of the zip. Raises as pack_model does.
+
+    `programs`: whether model.onnx, model.pt2 and model_card.md lie beside them.
+    """
     described = {**architecture.to_dict(), "info": dict(info)}
     mean, std = (_floats(weights, name) for name in ("mean", "std"))
-    contents = {
-        README: readme(architecture, info).encode(),
+    return {
+        README: readme(architecture, info, programs=programs).encode(),
         SOURCE: model_source(architecture, info, mean=mean, std=std).encode(),
         ARCHITECTURE: (json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode(),
-        WEIGHTS: weights,
     }
-    return write_atomically(Path(path), lambda file: _write_zip(file, contents))
+
+
+def pack_files(files: Sequence[Path], path: str | Path) -> Path:
+    """Put files, by their names, into one zip, whole or not at all; returns its path. Raises OSError."""
+
+    def write(target: Any) -> None:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            for file in files:
+                with file.open("rb") as source, archive.open(_entry(file.name), "w", force_zip64=True) as part:
+                    shutil.copyfileobj(source, part)
+
+    return write_atomically(Path(path), write)
 
 
 def _write_zip(file: Any, contents: Mapping[str, bytes]) -> None:
     # Stored, dated 1980, entries in one order: the bytes depend on nothing but the contents.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in contents.items():
-            entry = zipfile.ZipInfo(name, ZIP_DATE)
-            entry.create_system = 3  # Unix, wherever it is written, for the permissions to be read as such
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, content)
+            archive.writestr(_entry(name), content)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, ZIP_DATE)
+    entry.create_system = 3  # Unix, wherever it is written, for the permissions to be read as such
+    entry.external_attr = 0o644 << 16
+    return entry
 
 
 def _floats(weights: bytes, name: str) -> tuple[float, ...]:

@@ -1,8 +1,10 @@
 """Which network of a search is its best, and what a downloaded model says of itself."""
 
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
 
+from searches.comparisons import interval
 from searches.models import Candidate, Search
 
 IN_STEPS = (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
@@ -33,18 +35,51 @@ def model_info(candidate: Candidate, *, test_accuracy: float | None) -> dict[str
         "dataset": dataset.name,
         "classes": list(dataset.meta.get("classes", ())),
         "test_accuracy": test_accuracy,
+        **({} if candidate.val_accuracy is None else {"val_accuracy": candidate.val_accuracy}),
         "lineage": _lineage(candidate),
         "settings": candidate.search.config,
     }
 
 
+def card_info(candidate: Candidate, versions: Mapping[str, str]) -> dict[str, Any]:
+    """What the model card says beside that: data, split, accuracies with 95 % intervals, and what made it."""
+    search, dataset = candidate.search, candidate.search.dataset
+    config = search.search_config
+    n_validation = dataset.n_train // 5 if config.n_validation is None else config.n_validation
+    seen = "all of them" if candidate.test_accuracy is not None else f"{dataset.n_train - n_validation:,} of them"
+    return {
+        **model_info(candidate, test_accuracy=candidate.test_accuracy),
+        "dataset_digest": search.dataset_digest,
+        "split": f"Split with seed {config.seed}: {n_validation:,} of {dataset.n_train:,} training images for "
+        f"validation, {dataset.n_test:,} for the test; this network was trained on {seen}, "
+        f"for {candidate.epochs:,} epochs.",
+        "validation_measured": _measured(candidate.val_accuracy, n_validation),
+        "test_measured": _measured(candidate.test_accuracy, dataset.n_test),
+        "versions": {"engine": search.engine_version, **versions},
+    }
+
+
+def _measured(accuracy: float | None, n_images: int) -> dict[str, Any] | None:
+    if accuracy is None:
+        return None
+    return {"accuracy": accuracy, "n_images": n_images, "interval": interval(accuracy, n_images)}
+
+
+def winning_line(candidate: Candidate) -> list[Candidate]:
+    """From model_0 to this network, each the parent of the next."""
+    line = []
+    link: Candidate | None = candidate
+    while link is not None:
+        line.append(link)
+        link = link.parent
+    return line[::-1]
+
+
 def _lineage(candidate: Candidate) -> list[str]:
     """From model_0 to the final training: what each was made by, and how good it was."""
     lines = []
-    link: Candidate | None = candidate
-    while link is not None:
+    for link in winning_line(candidate):
         made_by = "; ".join(m.words() for m in link.morphism_list())
         accuracy = "" if link.val_accuracy is None else f", {100 * link.val_accuracy:.2f} % validation accuracy"
         lines.append(f"{link.code}{f': {made_by}' if made_by else ''}{accuracy}")
-        link = link.parent
-    return lines[::-1]
+    return lines

@@ -28,6 +28,7 @@ from searches.services.control import (
 )
 from searches.services.deleting import delete, empty_deleted, sweep_deleted, undelete
 from searches.services.disk_use import note_disk_use, note_disk_use_of_changing
+from searches.services.exporting import ask_for_files
 from searches.services.extending import extend
 from searches.services.finishing import finish_now, heed_budgets
 from searches.services.keeping import keep_best_model
@@ -96,6 +97,7 @@ __all__ = [
     "add_tags",
     "allows",
     "ask_for",
+    "ask_for_files",
     "beat",
     "beat_job",
     "can_be_retried",

@@ -83,8 +83,8 @@ def _remove(search_id: int, uuid: UUID) -> bool:
         search = Search.objects.select_for_update(of=("self",)).filter(pk=search_id).first()
         if search is None or search.deleted is None:  # another was faster, or it was brought back
             return False
-        zips = Artifact.objects.filter(candidate__search=search, format=Artifact.Format.MODEL_ZIP)
-        models = list(zips.values_list("file", flat=True))
+        made = Artifact.objects.filter(candidate__search=search)
+        models = [artifact.file for artifact in made if artifact.lies_with_models]
         search.candidates.update(parent=None)  # rows that protect each other
         search.delete()
     shutil.rmtree(searches_folder() / str(uuid), ignore_errors=True)

@@ -25,6 +25,6 @@ def settle_restored() -> list[str]:
 
 
 def _is_there(artifact: Artifact) -> bool:
-    if artifact.format == Artifact.Format.MODEL_ZIP:
+    if artifact.lies_with_models:
         return model_store.is_there(artifact.file)
     return artifact_path(artifact).is_file()

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from searches.crash_points import reached
 from searches.models import Artifact, Candidate, Event, Search
 from searches.selectors import progress_fields
+from searches.selectors.looks import looks_at_test_set
 from searches.selectors.snapshot import candidate_state, result_fields
 from searches.services import sentences
 from searches.services.events import append, candidate_of, lock_search
@@ -169,14 +170,9 @@ def _say_ended(search: Search, candidate: Candidate) -> None:
     append(
         search,
         "candidate_ended",
-        sentences.ended(candidate, looks=_looks(search)),
+        sentences.ended(candidate, looks=looks_at_test_set(search)),
         level=Event.Level.INFO if done else Event.Level.WARNING,
         search_part=search_part,
         candidates=[candidate_state(candidate), *others[:ROOM]],
     )
     say_rest(search, others)
-
-
-def _looks(search: Search) -> int:
-    """How often the test set was looked at in this search: once for each final and each comparison."""
-    return search.candidates.exclude(test_accuracy=None).count()

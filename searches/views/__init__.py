@@ -3,12 +3,13 @@
 from searches.views.bulk import bulk_delete, bulk_stop, bulk_tag, bulk_undelete, bulk_untag
 from searches.views.compare import compare
 from searches.views.datasets import dataset_delete, dataset_detail, dataset_download, dataset_list, dataset_samples
-from searches.views.download import search_download
+from searches.views.download import candidate_file, candidate_make_files, search_download
 from searches.views.drawings import architecture_drawing, candidate_drawing, search_report, search_tree
 from searches.views.jobs import job_cancel, job_retry
 from searches.views.launch import search_new
 from searches.views.listing import list_csv, list_json, search_list
 from searches.views.log import search_log
+from searches.views.models import model_detail
 from searches.views.pages import candidate_detail, search_detail
 from searches.views.uploads import upload_begin, upload_discard, upload_piece
 from searches.views.verbs import (
@@ -36,6 +37,8 @@ __all__ = [
     "bulk_untag",
     "candidate_detail",
     "candidate_drawing",
+    "candidate_file",
+    "candidate_make_files",
     "candidate_notes",
     "compare",
     "dataset_delete",
@@ -48,6 +51,7 @@ __all__ = [
     "job_retry",
     "list_csv",
     "list_json",
+    "model_detail",
     "search_compare",
     "search_delete",
     "search_detail",

@@ -2,20 +2,26 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import IO, Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.text import slugify
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from searches.model_store import is_there, open_model
 from searches.models import Artifact
-from searches.selectors import model_artifact
-from searches.views.lookup import find_search
+from searches.selectors import artifact_path, model_artifact
+from searches.selectors.exports import NAMES
+from searches.services import Refused, ask_for_files
+from searches.views.lookup import find_candidate, find_search
 
 PIECE = 1 << 18
-ZIP = "application/zip"
+ZIP, ANY = "application/zip", "application/octet-stream"
 
 
 @require_safe
@@ -29,12 +35,36 @@ def search_download(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     return send_model(request, artifact, name)
 
 
+@require_safe
+def candidate_file(
+    request: HttpRequest, uuid: UUID, kind: str, step: int, index: int, name: str
+) -> HttpResponseBase:
+    """One file of a model, by its name; 404 where it was not made."""
+    candidate = find_candidate(find_search(request, uuid), kind, step, index)
+    formats = [key for key, known in NAMES.items() if known == name]
+    artifact = get_object_or_404(candidate.artifacts, format__in=formats)
+    return send_model(request, artifact, name)
+
+
+@require_POST
+def candidate_make_files(request: HttpRequest, uuid: UUID, kind: str, step: int, index: int) -> HttpResponse:
+    """Have the files of a trained network made, and back to where they will stand."""
+    candidate = find_candidate(find_search(request, uuid), kind, step, index)
+    try:
+        ask_for_files(candidate, request.user)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    if request.POST.get("from") == "model":
+        return redirect("model_detail", uuid=uuid)
+    return redirect("candidate_detail", uuid, kind, step, index)
+
+
 def send_model(request: HttpRequest, artifact: Artifact, name: str) -> HttpResponseBase:
-    """The zip or the range of it that was asked for; 304 where the reader has it already.
+    """The file or the range of it that was asked for; 304 where the reader has it already.
 
     Raises Http404 where the file is gone.
     """
-    if not is_there(artifact.file):
+    if not (is_there(artifact.file) if artifact.lies_with_models else artifact_path(artifact).is_file()):
         raise Http404("The file is no longer where models are kept.")
     etag = f'"{artifact.sha256}"'
     headers = {
@@ -53,10 +83,17 @@ def send_model(request: HttpRequest, artifact: Artifact, name: str) -> HttpRespo
     headers["Content-Length"] = str(stop - start)
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    content_type = ZIP if name.endswith(".zip") else ANY
     if request.method == "HEAD":
-        return HttpResponse(content_type=ZIP, headers=headers, status=status)
-    pieces = _pieces(artifact.file, start, stop)
-    return StreamingHttpResponse(pieces, content_type=ZIP, headers=headers, status=status)
+        return HttpResponse(content_type=content_type, headers=headers, status=status)
+    opened = partial(open_model, artifact.file) if artifact.lies_with_models else partial(_open, artifact)
+    return StreamingHttpResponse(
+        _pieces(opened, start, stop), content_type=content_type, headers=headers, status=status
+    )
+
+
+def _open(artifact: Artifact) -> IO[Any]:
+    return artifact_path(artifact).open("rb")
 
 
 def _range(request: HttpRequest, size: int, etag: str) -> tuple[int, int, int] | None:
@@ -70,8 +107,8 @@ def _range(request: HttpRequest, size: int, etag: str) -> tuple[int, int, int] |
     return (start, stop, 206) if start < stop else None
 
 
-async def _pieces(name: str, start: int, stop: int) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(open_model, name) as file:  # a storage may fetch it first
+async def _pieces(opened: Callable[[], IO[Any]], start: int, stop: int) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(opened) as file:  # a storage may fetch it first
         file.seek(start)
         left = stop - start
         while left > 0 and (piece := await asyncio.to_thread(file.read, min(PIECE, left))):

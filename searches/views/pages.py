@@ -15,6 +15,7 @@ from searches.selectors import snapshot
 from searches.views.buttons import BUTTONS
 from searches.views.drawings import NETWORK_WIDTH
 from searches.views.lookup import find_candidate, find_search
+from searches.views.models import files_context
 from searches.views.writing import notes_context
 
 
@@ -52,5 +53,6 @@ def candidate_detail(request: HttpRequest, uuid: UUID, kind: str, step: int, ind
         "changes": changes(against, candidate.morphism_list(), exact=exact) if against else [],
         "drawing": mark_safe(drawing),  # noqa: S308  # diagrams escape all text
         "network_width": NETWORK_WIDTH,
+        **files_context(request, candidate),
     }
     return render(request, "searches/candidate.html", context)

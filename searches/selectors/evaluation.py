@@ -1,0 +1,54 @@
+"""How a final model errs, as its page shows it: what `nash.assessment` counted, with names and places."""
+
+from typing import Any
+
+from searches.comparisons import interval
+
+N_HEATS = 7
+CHART = 220
+"""Side of the calibration chart in px; the unit square is drawn in it."""
+
+
+def evaluation_panel(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """None where nothing was assessed. Confusion cells carry a heat 0..7: shares of the row, by its root."""
+    if not found:
+        return None
+    names = found["names"]
+    confusion = found["confusion"]
+    return {
+        "n_images": found["n_images"],
+        "names": names,
+        "confusion": confusion and [_row(names[k], k, row) for k, row in enumerate(confusion)],
+        "pairs": [(names[t], names[p], n) for t, p, n in found["pairs"]],
+        "classes": sorted(
+            (_class(name, n, right) for name, (n, right) in zip(names, found["classes"], strict=True) if n),
+            key=lambda line: line["accuracy"],
+        ),
+        "mistakes": [
+            {"picture": picture, "true": names[t], "predicted": names[p], "confidence": confidence}
+            for (_, t, p, confidence), picture in zip(found["mistakes"], found["pictures"], strict=True)
+        ],
+        "ece": found["ece"],
+        "calibration": [
+            {"x": round(CHART * c, 1), "y": round(CHART * (1 - s), 1), "confidence": c, "share": s, "n": n}
+            for c, s, n in found["calibration"]
+        ],
+        "path": " ".join(
+            f"{'L' if k else 'M'}{CHART * c:.1f} {CHART * (1 - s):.1f}"
+            for k, (c, s, _) in enumerate(found["calibration"])
+        ),
+        "chart": CHART,
+    }
+
+
+def _row(name: str, true: int, row: list[int]) -> dict[str, Any]:
+    n = sum(row) or 1
+    cells = [
+        {"n": count, "heat": round(N_HEATS * (count / n) ** 0.5), "is_right": k == true}
+        for k, count in enumerate(row)
+    ]
+    return {"name": name, "cells": cells}
+
+
+def _class(name: str, n: int, right: int) -> dict[str, Any]:
+    return {"name": name, "n": n, "accuracy": right / n, "interval": interval(right / n, n)}

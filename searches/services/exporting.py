@@ -1,0 +1,61 @@
+"""The files of a model: asked for once, made by a background job, kept as rows; looks at the test set are counted."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.db import transaction
+
+from searches import model_store
+from searches.models import Artifact, BackgroundJob, Candidate, Search
+from searches.selectors.access import Asker
+from searches.selectors.exports import FILES, files_subject
+from searches.selectors.looks import LOOK, looks_at_test_set
+from searches.services import sentences
+from searches.services.background import ask_for
+from searches.services.control import Refused
+from searches.services.events import append, lock_search
+from searches.services.results import MadeFile
+
+
+def ask_for_files(candidate: Candidate, by: Asker | None) -> BackgroundJob:
+    """Have all files of a trained network made. Raises Refused where its weights were not kept."""
+    if not candidate.artifacts.filter(format=Artifact.Format.WEIGHTS).exists():
+        kept = "it is not trained yet" if candidate.status != Candidate.Status.DONE else "its weights were given up"
+        raise Refused(f"{candidate.code} cannot be downloaded: {kept}.")
+    return ask_for(
+        FILES,
+        subject=files_subject(candidate),
+        title=f"Files of {candidate.code}",
+        candidate=candidate,
+        owner=by,
+    )
+
+
+def keep_files(candidate: Candidate, made: Sequence[MadeFile]) -> None:
+    """Write the rows of files that lie where models lie; those that they replace are removed after."""
+    with transaction.atomic():
+        lock_search(candidate.search_id)
+        formats = [file.format for file in made]
+        before = set(candidate.artifacts.filter(format__in=formats).values_list("file", flat=True))
+        for file in made:
+            columns = {
+                "file": file.path.relative_to(settings.NASH_DATA_DIR).as_posix(),
+                "sha256": file.sha256,
+                "bytes": file.bytes,
+            }
+            Artifact.objects.update_or_create(candidate=candidate, format=file.format, defaults=columns)
+        after = set(candidate.artifacts.values_list("file", flat=True))
+    model_store.remove(before - after)
+
+
+def record_look(candidate: Candidate, why: str) -> int:
+    """Say in the log that the test set is looked at (again), and the how-manieth look of this search it is."""
+    with transaction.atomic():
+        search: Search = lock_search(candidate.search_id)
+        number = looks_at_test_set(search) + 1
+        append(
+            search,
+            LOOK,
+            f"Look {number} at the test set: {sentences.subject(candidate)}, {why}",
+        )
+        return number

@@ -1,0 +1,165 @@
+"""The background job that makes the files of a model, and proves that all of them answer alike."""
+
+from __future__ import annotations
+
+import base64
+import io
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from searches import model_store, selectors
+from searches import worker_files as files
+from searches.models import Artifact, Candidate
+from searches.selectors.exports import NAMES
+from searches.selectors.models import card_info
+from searches.services.exporting import keep_files, record_look
+from searches.work import Work
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from searches.nash.data import ImageSet
+    from searches.nash.network import Network
+
+Format = Artifact.Format
+MADE_HERE = (Format.SOURCE, Format.ARCHITECTURE, Format.ONNX, Format.PROGRAM, Format.CARD, Format.MODEL_ZIP)
+N_STEPS = 8
+"""Three kinds of file, the zip, and four forms whose errors are counted."""
+
+
+def make_files(work: Work) -> Mapping[str, Any]:
+    """Write every file of a candidate, hold their answers against the trainer's, then write the rows."""
+    candidate = work.job.candidate
+    assert candidate is not None
+    folder = _empty_folder(candidate, work)
+    try:
+        work.tell(0, N_STEPS, "reads the network")
+        network, weights = files.load_network(candidate)
+        write_forms([network], folder, candidate, weights, work)
+        images, labels, on_test = _images_to_prove_on(candidate)
+        result = _prove([network], folder, candidate, images, labels, work, on_test=on_test)
+        work.tell(N_STEPS, N_STEPS, "puts them where they are kept")
+        made = [files.made_file(key, folder / NAMES[key]) for key in MADE_HERE]
+        (folder / NAMES[Format.WEIGHTS]).unlink()
+        for file in made:
+            model_store.publish(file.path)
+        keep_files(candidate, made)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    total = sum(file.bytes for file in made)
+    return {**result, "said": f"The files of {candidate.code} can be downloaded, {total / 1e6:,.1f} MB"}
+
+
+def _empty_folder(candidate: Candidate, work: Work) -> Path:
+    """A folder of this attempt; what attempts left that died is removed."""
+    parent = selectors.candidate_folder(candidate)
+    named = {Path(file).parent.name for file in candidate.artifacts.values_list("file", flat=True)}
+    for folder in parent.glob("files-*"):
+        if folder.name not in named:
+            shutil.rmtree(folder, ignore_errors=True)
+    made = parent / f"files-{work.job.pk}-{work.job.attempt}"
+    made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return made
+
+
+def write_forms(
+    networks: Sequence[Network], folder: Path, candidate: Candidate, weights: bytes, work: Work
+) -> None:
+    """All files of one network, and the zip of them, into the folder."""
+    from searches.nash.export_source import class_names
+    from searches.nash.model_card import model_card
+    from searches.nash.model_zip import pack_files, texts_of
+    from searches.nash.programs import exported_program, save_onnx, save_program
+
+    architecture = networks[0].architecture
+    info = selectors.model_info(candidate, test_accuracy=candidate.test_accuracy)
+    for name, content in texts_of(architecture, weights, info, programs=True).items():
+        (folder / name).write_bytes(content)
+    (folder / NAMES[Format.WEIGHTS]).write_bytes(weights)
+    card = model_card(architecture, card_info(candidate, versions()))
+    (folder / NAMES[Format.CARD]).write_text(card, encoding="utf-8")
+    work.tell(1, N_STEPS, "writes model.onnx")
+    program = exported_program(networks)
+    about = {"name": candidate.search.name, "dataset": candidate.search.dataset.name, "origin": "NASH"}
+    classes = class_names(architecture, info)
+    save_onnx(program, folder / NAMES[Format.ONNX], classes=classes, about=about)
+    work.tell(2, N_STEPS, "writes model.pt2")
+    save_program(program, folder / NAMES[Format.PROGRAM])
+    work.tell(3, N_STEPS, "packs them")
+    order = ("README.txt", *(name for key, name in NAMES.items() if key != Format.MODEL_ZIP))
+    pack_files([folder / name for name in order], folder / NAMES[Format.MODEL_ZIP])
+    (folder / "README.txt").unlink()
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of what the files were written by."""
+    packages = ("torch", "safetensors", "onnx", "onnxscript", "onnxruntime")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+
+
+def _images_to_prove_on(candidate: Candidate) -> tuple[Tensor, Tensor, bool]:
+    """The test images of what was tested already, else the validation images of its search; labels; which."""
+    dataset: ImageSet = files.load_images(candidate.search.dataset)
+    if candidate.test_accuracy is not None:
+        return dataset.test_images, dataset.test_labels, True
+    config = candidate.search.search_config
+    chosen = dataset.split(config.seed, config.n_validation).validation
+    return dataset.images[chosen], dataset.labels[chosen], False
+
+
+def _prove(
+    networks: Sequence[Network],
+    folder: Path,
+    candidate: Candidate,
+    images: Tensor,
+    labels: Tensor,
+    work: Work,
+    *,
+    on_test: bool,
+) -> dict[str, Any]:
+    """Parity of the forms; of what was tested also how it errs, from the outputs of that test. Raises ValueError."""
+    from searches.nash.parity import LOADERS, parity
+
+    where = "test" if on_test else "validation"
+    look = record_look(candidate, "its files are held against the trainer") if on_test else None
+    order = ["trainer", *LOADERS]
+
+    def on_batch(form: str, done: int) -> None:
+        work.tell(4 + order.index(form), N_STEPS, f"counts errors of {form} on the {where} images, {done:,} done")
+
+    found = parity(networks, folder, images, labels, on_batch=on_batch)
+    if not found["holds"]:
+        errors = ", ".join(f"{name} {100 * error:.2f} %" for name, error in found["errors"].items())
+        raise ValueError(f"the files do not answer alike on the {where} images: {errors}; none was kept")
+    result: dict[str, Any] = {"parity": {**found, "where": where, "look": look}}
+    if on_test and (softmax := candidate.artifacts.filter(format=Format.TEST_SOFTMAX).first()):
+        result["evaluation"] = _assessed(softmax, images, labels, candidate)
+    return result
+
+
+def _assessed(softmax: Artifact, images: Tensor, labels: Tensor, candidate: Candidate) -> dict[str, Any]:
+    import numpy as np
+
+    from searches.nash.assessment import assess
+
+    outputs = np.load(selectors.artifact_path(softmax), allow_pickle=False)
+    found = assess(outputs, labels.numpy())
+    names = candidate.search.dataset.meta.get("classes") or [f"class {k}" for k in range(outputs.shape[1])]
+    found["names"] = list(names)
+    found["pictures"] = [_png(images[place]) for place, *_ in found["mistakes"]]
+    return found
+
+
+def _png(image: Tensor) -> str:
+    """An image uint8 (C, H, W) as the address of a PNG that holds itself."""
+    from PIL import Image
+
+    pixels = image.permute(1, 2, 0).squeeze(-1).numpy()
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
