@@ -11,6 +11,7 @@ import json
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -33,12 +34,18 @@ class OnImages(nn.Module):
     def __init__(self, networks: Sequence[Network]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
+        self._forwards = [partial(_on_images, network) for network in networks]
 
     def forward(self, images: Tensor) -> Tensor:
-        logits = [network(network.normalise(images)) for network in self.networks]  # each (N, n_classes)
+        logits: list[Tensor] = [forward(images) for forward in self._forwards]  # each (N, n_classes)
         if len(logits) == 1:
             return logits[0]
         return torch.stack([one.softmax(1) for one in logits]).mean(0).log()
+
+
+def _on_images(network: Network, images: Tensor) -> Tensor:
+    logits: Tensor = network(network.normalise(images))
+    return logits
 
 
 def exported_program(networks: Sequence[Network]) -> ExportedProgram:
