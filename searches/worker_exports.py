@@ -108,7 +108,7 @@ def _images_to_prove_on(candidate: Candidate) -> tuple[Tensor, Tensor, bool]:
     if candidate.test_accuracy is not None:
         return dataset.test_images, dataset.test_labels, True
     config = candidate.search.search_config
-    chosen = dataset.split(config.seed, config.n_validation).validation
+    chosen = dataset.split(config.seed, config.n_validation, config.n_training).validation
     return dataset.images[chosen], dataset.labels[chosen], False
 
 

@@ -46,12 +46,13 @@ def card_info(candidate: Candidate, versions: Mapping[str, str]) -> dict[str, An
     search, dataset = candidate.search, candidate.search.dataset
     config = search.search_config
     n_validation = dataset.n_train // 5 if config.n_validation is None else config.n_validation
-    seen = "all of them" if candidate.test_accuracy is not None else f"{dataset.n_train - n_validation:,} of them"
+    n_training = dataset.n_train - n_validation if config.n_training is None else config.n_training
+    n_seen = n_training if candidate.test_accuracy is None else n_training + n_validation
     return {
         **model_info(candidate, test_accuracy=candidate.test_accuracy),
         "dataset_digest": search.dataset_digest,
         "split": f"Split with seed {config.seed}: {n_validation:,} of {dataset.n_train:,} training images for "
-        f"validation, {dataset.n_test:,} for the test; this network was trained on {seen}, "
+        f"validation, {dataset.n_test:,} for the test; this network was trained on {n_seen:,} images, "
         f"for {candidate.epochs:,} epochs.",
         "validation_measured": _measured(candidate.val_accuracy, n_validation),
         "test_measured": _measured(candidate.test_accuracy, dataset.n_test),
