@@ -38,7 +38,7 @@ def test_a_child_of_the_open_step_waits_again_and_can_win(status):
     tried = child(search, "1.1")
     assert (tried.status, tried.failures, tried.reason, tried.ended) == ("pending", 0, "", None)
     assert tried.pk in ids
-    services.finish(leased(tried), services.Result(0.99, None, b"", 1.0, None, None, None))
+    services.finish(leased(tried), services.Result(0.99, None, b"\x01", 1.0, None, None, None))
     run_to_end(search)
     assert child(search, "2.1").parent == tried
     assert search.status == "finished"

@@ -86,7 +86,7 @@ def test_the_log_tells_the_search_in_order():
     wanted += ["candidate_started", "candidate_ended", "search_ended"]
     assert kinds(search) == wanted
     words = search.events.get(kind="step_decided").words
-    assert words == "Step 1 decided: 1.2 wins with 70.00 %, 5.00 points before 1.3"
+    assert words == "Step 1 decided: 1.2 wins with 70.00 %, 5.00 points before 1.3, within noise"
 
 
 def test_a_tie_is_said_to_be_one():
@@ -94,7 +94,8 @@ def test_a_tie_is_said_to_be_one():
     run_to(search, "1.1")
     for candidate in pending(search):
         services.finish(leased(candidate), result(0.75))
-    assert search.events.get(kind="step_decided").words == "Step 1 decided: 1.3 wins with 75.00 %, level with 1.1"
+    words = search.events.get(kind="step_decided").words
+    assert words == "Step 1 decided: 1.3 wins with 75.00 %, level with 1.1, within noise"
 
 
 def test_the_next_step_begins_only_when_the_last_of_its_step_has_ended():
