@@ -11,8 +11,10 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+from searches.models_datasets import DataSet as DataSet
+from searches.models_datasets import Upload as Upload
 from searches.models_jobs import BackgroundJob as BackgroundJob
-from searches.models_jobs import Upload as Upload
+from searches.models_jobs import Worker as Worker
 from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import Job, Key, Outcome, code_of
@@ -25,35 +27,6 @@ ENGINE_VERSION = 2
 def engine_version() -> int:
     """What a new search is stamped with; a function, so that a rise needs no migration."""
     return ENGINE_VERSION
-
-
-class DataSet(models.Model):
-    """An image set that was imported once to arrays in the data folder (nash/imagefolder)."""
-
-    name = models.SlugField(max_length=64, unique=True)
-    digest = models.CharField(max_length=64, help_text="sha256 over the arrays")
-    input_channels = models.PositiveSmallIntegerField()
-    height = models.PositiveSmallIntegerField()
-    width = models.PositiveSmallIntegerField()
-    n_classes = models.PositiveIntegerField()
-    n_train = models.PositiveIntegerField(help_text="training images, validation set included")
-    n_test = models.PositiveIntegerField()
-    flips = models.BooleanField(default=True, help_text="whether a horizontal flip keeps the label true")
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
-    crops = models.BooleanField(default=True, help_text="whether a random crop keeps the label true")
-    meta = models.JSONField(default=dict, help_text="classes, counts, mean, std and notes of the import")
-    created = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of its images."""
-        return self.input_channels, self.height, self.width
 
 
 class Tag(models.Model):
@@ -272,28 +245,6 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq}: {self.words}"
-
-
-class Worker(models.Model):
-    """A worker process; it leaves by itself when its beats have stopped."""
-
-    name = models.CharField(max_length=128, unique=True)
-    host = models.CharField(max_length=128)
-    pid = models.PositiveIntegerField()
-    device = models.CharField(max_length=128)
-    memory_bytes = models.PositiveBigIntegerField(null=True, blank=True, help_text="of the device, all of it")
-    memory_used_bytes = models.PositiveBigIntegerField(null=True, blank=True, help_text="by this worker")
-    versions = models.JSONField(default=dict, help_text="engine, Python, torch")
-    refusal = models.TextField(blank=True, help_text="what it refused last and why; empty once it trains again")
-    started = models.DateTimeField(auto_now_add=True)
-    last_beat = models.DateTimeField()
-    candidate = models.ForeignKey(Candidate, models.SET_NULL, null=True, blank=True, related_name="+")
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Artifact(models.Model):

@@ -1,4 +1,4 @@
-"""The row of work beside the trainings; part of models.py, which names it."""
+"""The rows of who works and of work beside the trainings; part of models.py, which names them."""
 
 from __future__ import annotations
 
@@ -55,18 +55,23 @@ class BackgroundJob(models.Model):
         return self.title
 
 
-class Upload(models.Model):
-    """An archive on its way here, in pieces. How much of it is there says its file (services/uploads.py)."""
+class Worker(models.Model):
+    """A worker process; it leaves by itself when its beats have stopped."""
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
-    file_name = models.CharField(max_length=255)
-    bytes = models.PositiveBigIntegerField(help_text="of the whole file")
-    payload = models.JSONField(default=dict, help_text="how it is to be imported: name, size, flips, crops")
-    created = models.DateTimeField(auto_now_add=True)
+    name = models.CharField(max_length=128, unique=True)
+    host = models.CharField(max_length=128)
+    pid = models.PositiveIntegerField()
+    device = models.CharField(max_length=128)
+    memory_bytes = models.PositiveBigIntegerField(null=True, blank=True, help_text="of the device, all of it")
+    memory_used_bytes = models.PositiveBigIntegerField(null=True, blank=True, help_text="by this worker")
+    versions = models.JSONField(default=dict, help_text="engine, Python, torch")
+    refusal = models.TextField(blank=True, help_text="what it refused last and why; empty once it trains again")
+    started = models.DateTimeField(auto_now_add=True)
+    last_beat = models.DateTimeField()
+    candidate = models.ForeignKey("searches.Candidate", models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta:
-        ordering = ["pk"]
+        ordering = ["name"]
 
     def __str__(self) -> str:
-        return self.file_name
+        return self.name

@@ -42,8 +42,9 @@ def duration(seconds: float) -> str:
 
 
 def counted(n: int, noun: str) -> str:
-    """1 join, 2 joins."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    """1 join, 2 joins, 2 searches."""
+    ending = "" if n == 1 else "es" if noun.endswith("search") else "s"
+    return f"{n:,} {noun}{ending}"
 
 
 def side_words(height: int, width: int) -> str:

@@ -130,29 +130,6 @@ def model_source(
     return "".join(parts)
 
 
-PROGRAMS = (
-    "model.onnx: pip install onnxruntime; InferenceSession('model.onnx').run(None, {'images': images}).",
-    "model.pt2: needs torch; torch.export.load('model.pt2').module()(images). Both take any number of images.",
-    "model_card.md says what it was made from and how good it is.",
-)
-
-
-def readme(architecture: Architecture, info: Mapping[str, Any], *, programs: bool = False) -> str:
-    """The lines of README.txt; `programs`: whether model.onnx, model.pt2 and model_card.md lie beside it."""
-    shape = ", ".join(str(v) for v in architecture.input_shape)
-    return "\n".join(
-        (
-            f"{_title(architecture, info)} {_figures(architecture, info)}",
-            "model.py is the network in plain PyTorch; it needs torch and safetensors (Pillow to read image files).",
-            "Classify images: python model.py image.png",
-            f"In code: from model import load; logits = load()(images), images of shape (N, {shape}), values 0..1.",
-            "model.safetensors holds the weights; architecture.json the nodes, the settings and the lineage.",
-            *(PROGRAMS if programs else ()),
-            "",
-        )
-    )
-
-
 def class_names(architecture: Architecture, info: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the classes, numbered where there are none. Raises ValueError for another number of them."""
     names = tuple(str(name) for name in info.get("classes", ()))
@@ -178,13 +155,15 @@ def _origin(architecture: Architecture, info: Mapping[str, Any]) -> str:
     return words(info.get("origin", "")) or (REFERENCE if _is_reference(architecture) else FOUND)
 
 
-def _title(architecture: Architecture, info: Mapping[str, Any]) -> str:
+def title(architecture: Architecture, info: Mapping[str, Any]) -> str:
+    """The first sentence of what describes a model."""
     name, dataset = words(info.get("name", "")), words(info.get("dataset", ""))
     title = f"{name}: a convolutional network" if name else "A convolutional network"
     return f"{title}{f' for {dataset}' if dataset else ''}, {_origin(architecture, info)} (arXiv 1711.04528)."
 
 
-def _figures(architecture: Architecture, info: Mapping[str, Any]) -> str:
+def figures(architecture: Architecture, info: Mapping[str, Any]) -> str:
+    """How accurate and how large a model is, in a sentence or two."""
     kinds = {"Test": info.get("test_accuracy"), "Validation": info.get("val_accuracy")}
     measured = "".join(
         f"{kind} accuracy {100 * float(value):.2f} %. " for kind, value in kinds.items() if value is not None
@@ -202,9 +181,9 @@ def _docstring(
     listed = ", ".join(classes[:MAX_CLASSES_IN_WORDS]) + (f" and {more:,} more, see CLASSES" if more > 0 else "")
     shape = ", ".join(str(v) for v in architecture.input_shape)
     paragraphs = [
-        _title(architecture, info),
+        title(architecture, info),
         "",
-        _figures(architecture, info),
+        figures(architecture, info),
         f"Input: images (N, {shape}) with values 0..1; forward normalises them, (image - mean) / std per channel, "
         f"mean {_numbers(mean)}, std {_numbers(std)}.",
         f"Classes: {listed}.",

@@ -15,13 +15,36 @@ from typing import Any
 
 from searches.nash.architecture import Architecture
 from searches.nash.atomic import write_atomically
-from searches.nash.export_source import model_source, readme
+from searches.nash.export_source import figures, model_source, title
 
 WEIGHTS, ARCHITECTURE, SOURCE, README = "model.safetensors", "architecture.json", "model.py", "README.txt"
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 HEADER_LENGTH = 8
 FLOATS = {"F64": "d", "F32": "f", "F16": "e"}
 """safetensors' names of floating-point numbers, and struct's."""
+
+
+PROGRAMS = (
+    "model.onnx: pip install onnxruntime; InferenceSession('model.onnx').run(None, {'images': images}).",
+    "model.pt2: needs torch; torch.export.load('model.pt2').module()(images). Both take any number of images.",
+    "model_card.md says what it was made from and how good it is.",
+)
+
+
+def readme(architecture: Architecture, info: Mapping[str, Any], *, programs: bool = False) -> str:
+    """The lines of README.txt; `programs`: whether model.onnx, model.pt2 and model_card.md lie beside it."""
+    shape = ", ".join(str(v) for v in architecture.input_shape)
+    return "\n".join(
+        (
+            f"{title(architecture, info)} {figures(architecture, info)}",
+            "model.py is the network in plain PyTorch; it needs torch and safetensors (Pillow to read image files).",
+            "Classify images: python model.py image.png",
+            f"In code: from model import load; logits = load()(images), images of shape (N, {shape}), values 0..1.",
+            "model.safetensors holds the weights; architecture.json the nodes, the settings and the lineage.",
+            *(PROGRAMS if programs else ()),
+            "",
+        )
+    )
 
 
 class DamagedModel(ValueError):

@@ -62,12 +62,12 @@ def load_source(folder: Path) -> Forward:
     return network
 
 
-def load_onnx(folder: Path, *, threads: int | None = None) -> Forward:
-    """model.onnx on the CPU by ONNX Runtime, with torch's number of threads unless told."""
+def load_onnx(folder: Path) -> Forward:
+    """model.onnx on the CPU by ONNX Runtime, with torch's number of threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or torch.get_num_threads()
+    options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(
         str(folder / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
     )

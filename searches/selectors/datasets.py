@@ -32,10 +32,10 @@ def dataset_lines() -> QuerySet[DataSet]:
 
 
 def may_delete_dataset(user: Asker, dataset: DataSet) -> bool:
-    """Whether this user may delete it: who uploaded it and staff may; what has no owner, everybody."""
+    """Whether this user may delete it: who uploaded it and staff may."""
     if not (user.is_authenticated and user.is_active):
         return False
-    return dataset.owner_id in (None, user.pk) or bool(getattr(user, "is_staff", False))
+    return dataset.owner_id == user.pk or bool(getattr(user, "is_staff", False))
 
 
 def dataset_jobs() -> QuerySet[BackgroundJob]:

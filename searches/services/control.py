@@ -63,6 +63,15 @@ class Refused(Exception):
     """A verb that the search's state or its owner does not allow; the message says what is possible."""
 
 
+def lock_to_write(of: Search | Candidate, by: By, doing: str) -> Search:
+    """Lock the search of what is written about, in a transaction. Raises Refused to strangers, and if deleted."""
+    search = lock_search(of.pk if isinstance(of, Search) else of.search_id)
+    refuse_strangers(search, by, doing)
+    if search.deleted is not None:
+        raise Refused(f"“{search.name}” was deleted: bring it back first, then you can {doing}.")
+    return search
+
+
 def allows(verb: str, status: str) -> bool:
     """Whether the table lets `verb` happen to a search in that state."""
     return status in VERBS[verb]

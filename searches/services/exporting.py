@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from django.conf import settings
 from django.db import transaction
 
 from searches import model_store
@@ -14,7 +13,7 @@ from searches.services import sentences
 from searches.services.background import ask_for
 from searches.services.control import Refused
 from searches.services.events import append, lock_search
-from searches.services.results import MadeFile
+from searches.services.results import MadeFile, keep_row
 
 
 def ask_for_files(candidate: Candidate, by: Asker | None) -> BackgroundJob:
@@ -38,12 +37,7 @@ def keep_files(candidate: Candidate, made: Sequence[MadeFile]) -> None:
         formats = [file.format for file in made]
         before = set(candidate.artifacts.filter(format__in=formats).values_list("file", flat=True))
         for file in made:
-            columns = {
-                "file": file.path.relative_to(settings.NASH_DATA_DIR).as_posix(),
-                "sha256": file.sha256,
-                "bytes": file.bytes,
-            }
-            Artifact.objects.update_or_create(candidate=candidate, format=file.format, defaults=columns)
+            keep_row(candidate, file)
         after = set(candidate.artifacts.values_list("file", flat=True))
     model_store.remove(before - after)
 

@@ -57,6 +57,16 @@ class Result:
     test_balanced: float | None = None
 
 
+def keep_row(candidate: Candidate, made: MadeFile) -> None:
+    """Write the row of a file that lies where files of its kind lie, in place of one of its format."""
+    columns = {
+        "file": made.path.relative_to(settings.NASH_DATA_DIR).as_posix(),
+        "sha256": made.sha256,
+        "bytes": made.bytes,
+    }
+    Artifact.objects.update_or_create(candidate=candidate, format=made.format, defaults=columns)
+
+
 def finish(lease: Lease, result: Result) -> list[int]:
     """The training is done. Returns the candidates to be sent to the queue after this. Raises LeaseLost."""
     reached("finish-begins")
@@ -77,15 +87,7 @@ def finish(lease: Lease, result: Result) -> list[int]:
 
     def write(candidate: Candidate) -> None:
         for made in result.files:
-            Artifact.objects.update_or_create(
-                candidate=candidate,
-                format=made.format,
-                defaults={
-                    "file": made.path.relative_to(settings.NASH_DATA_DIR).as_posix(),
-                    "sha256": made.sha256,
-                    "bytes": made.bytes,
-                },
-            )
+            keep_row(candidate, made)
 
     ids = end(lease.search_id, lease.candidate_id, mine(lease), {**columns, "epoch": float(epochs)}, write=write)
     reached("finish-after-commit")

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from searches.models import Candidate, Search, Tag
-from searches.services.control import By, Refused, by_words, refuse_strangers
-from searches.services.events import append, lock_search
+from searches.services.control import By, Refused, by_words, lock_to_write
+from searches.services.events import append
 
 MAX_LENGTH = 50
 MAX_TAGS = 20
@@ -29,14 +29,14 @@ def set_tags(of: Search | Candidate, names: Iterable[str], by: By) -> None:
     """Give it these tags and no others. Raises Refused."""
     wanted = clean_names(names)
     with transaction.atomic():
-        _tag(_lock(of, by), of, wanted, by)
+        _tag(lock_to_write(of, by, "tag it"), of, wanted, by)
 
 
 def add_tags(of: Search | Candidate, names: Iterable[str], by: By) -> None:
     """Give it these tags, too. Raises Refused."""
     wanted = clean_names(names)
     with transaction.atomic():
-        search = _lock(of, by)
+        search = lock_to_write(of, by, "tag it")
         _tag(search, of, clean_names([*_names(of), *wanted]), by)
 
 
@@ -44,16 +44,8 @@ def remove_tags(of: Search | Candidate, names: Iterable[str], by: By) -> None:
     """Take these tags from it. Raises Refused."""
     unwanted = set(clean_names(names))
     with transaction.atomic():
-        search = _lock(of, by)
+        search = lock_to_write(of, by, "tag it")
         _tag(search, of, [name for name in _names(of) if name not in unwanted], by)
-
-
-def _lock(of: Search | Candidate, by: By) -> Search:
-    search = lock_search(of.pk if isinstance(of, Search) else of.search_id)
-    refuse_strangers(search, by, "tag it")
-    if search.deleted is not None:
-        raise Refused(f"“{search.name}” was deleted: bring it back first, then it can be tagged.")
-    return search
 
 
 def _names(of: Search | Candidate) -> list[str]:

@@ -3,8 +3,8 @@
 from django.db import transaction
 
 from searches.models import Candidate, Search
-from searches.services.control import By, Refused, by_words, refuse_strangers
-from searches.services.events import append, lock_search
+from searches.services.control import By, Refused, by_words, lock_to_write
+from searches.services.events import append
 
 MAX_NAME = 200
 MAX_NOTE = 20_000
@@ -20,7 +20,7 @@ def rename(search: Search, name: str, by: By) -> None:
     if not wanted.isprintable():
         raise Refused("The name holds a character that cannot be shown.")
     with transaction.atomic():
-        locked = _locked(search.pk, by, "rename it")
+        locked = lock_to_write(search, by, "rename it")
         if locked.name == wanted:
             return
         before = locked.name
@@ -37,7 +37,7 @@ def set_note(of: Search | Candidate, text: str, by: By) -> None:
     if "\x00" in wanted:
         raise Refused("The note holds a character that cannot be kept.")
     with transaction.atomic():
-        search = _locked(of.pk if isinstance(of, Search) else of.search_id, by, "write about it")
+        search = lock_to_write(of, by, "write about it")
         rows = type(of).objects.filter(pk=of.pk).exclude(note=wanted)
         if not rows.update(note=wanted):
             return
@@ -49,11 +49,3 @@ def set_note(of: Search | Candidate, text: str, by: By) -> None:
             search_part={"has_note": bool(wanted)} if isinstance(of, Search) else None,
             candidates=[] if isinstance(of, Search) else [{"id": of.pk, "has_note": bool(wanted)}],
         )
-
-
-def _locked(search_id: int, by: By, doing: str) -> Search:
-    search = lock_search(search_id)
-    refuse_strangers(search, by, doing)
-    if search.deleted is not None:
-        raise Refused(f"“{search.name}” was deleted: bring it back first.")
-    return search

@@ -1,6 +1,6 @@
 """What the list does to the searches that are chosen in it; each says what was done, and how to undo it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -39,22 +39,21 @@ def bulk_undelete(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def bulk_tag(request: HttpRequest) -> HttpResponse:
-    names = _tags(request)
-    try:
-        done = services.tag_all(list(_chosen(request)), names, _by(request))
-    except Refused as refusal:
-        return _told(request, Done(refusals=[str(refusal)]), "")
-    return _told(request, done, f"tagged {_quoted(names)}", undo=_address("bulk_untag", done, names))
+    return _tagged(request, services.tag_all, "tagged", undo="bulk_untag")
 
 
 @require_POST
 def bulk_untag(request: HttpRequest) -> HttpResponse:
+    return _tagged(request, services.untag_all, "no longer tagged", undo="bulk_tag")
+
+
+def _tagged(request: HttpRequest, verb: Callable[..., Done], words: str, undo: str) -> HttpResponse:
     names = _tags(request)
     try:
-        done = services.untag_all(list(_chosen(request)), names, _by(request))
+        done = verb(list(_chosen(request)), names, _by(request))
     except Refused as refusal:
         return _told(request, Done(refusals=[str(refusal)]), "")
-    return _told(request, done, f"no longer tagged {_quoted(names)}", undo=_address("bulk_tag", done, names))
+    return _told(request, done, f"{words} {_quoted(names)}", undo=_address(undo, done, names))
 
 
 def chosen_uuids(request: HttpRequest) -> list[UUID]:
@@ -99,8 +98,7 @@ def _told(request: HttpRequest, done: Done, words: str, undo: str = "") -> HttpR
     if len(done.searches) == 1:
         messages.success(request, f"“{done.searches[0].name}” {_is(words)}{words}.", extra_tags=undo)
     elif done.searches:
-        said = f"{counted(len(done.searches), 'search')}".replace("searchs", "searches")
-        messages.success(request, f"{said} {_are(words)}{words}.", extra_tags=undo)
+        messages.success(request, f"{counted(len(done.searches), 'search')} {_are(words)}{words}.", extra_tags=undo)
     elif not done.refusals:
         messages.info(request, "Nothing was changed: no search was chosen, or each is so already.")
     for refusal in done.refusals[:SHOWN_REFUSALS]:

@@ -96,6 +96,7 @@ def test_copies_and_leaks_are_counted():
 
 def test_one_in_use_is_not_deleted_and_the_list_says_by_whom(client, alice, row):
     settings = {**TINY, "input_shape": (3, 16, 16), "n_classes": 2}
+    DataSet.objects.update(owner=alice)
     made = services.create_search(SearchConfig(**settings), dataset=row, name="Cats or dogs", owner=alice)
     answer = client.post(reverse("dataset_delete", args=["pets"]), follow=True)
     assert "pets is in use by 1 search: Cats or dogs. Delete them first." in text_of(answer)
@@ -106,8 +107,9 @@ def test_one_in_use_is_not_deleted_and_the_list_says_by_whom(client, alice, row)
 
 
 def test_who_did_not_upload_it_cannot_delete_it(client, alice, bob, row):
-    DataSet.objects.update(owner=bob)
-    assert client.post(reverse("dataset_delete", args=["pets"])).status_code == 404
+    for owner in (bob, None):  # one of the command line has no owner
+        DataSet.objects.update(owner=owner)
+        assert client.post(reverse("dataset_delete", args=["pets"])).status_code == 404
     assert DataSet.objects.exists()
 
 
