@@ -1,4 +1,4 @@
-// The end: the test error, looked at once, and the model to take away.
+// The end: the test error, and the model to take away.
 
 import { byId, oncePerFrame, setText } from "./dom.js";
 import { count, duration, interval, percent, plural, short } from "./format.js";
