@@ -40,8 +40,9 @@ test: $(DEV_STAMP) ## the quick tests, in parallel (ARGS="tests/nash -k widen")
 	$(PYTEST) -n $(JOBS) --dist loadfile -m "not slow and not browser and not durability" $(ARGS)
 
 .PHONY: test-slow
-test-slow: $(DEV_STAMP) ## tests of more than ten seconds
-	$(PYTEST) -m "slow and not browser and not durability" $(ARGS)
+test-slow: $(DEV_STAMP) ## tests of more than ten seconds, in parallel, then those of the benchmarks alone
+	$(PYTEST) -n $(JOBS) -m "slow and not browser and not durability" --ignore-glob="tests/test_benchmarks*" $(ARGS)
+	$(PYTEST) -m slow tests/test_benchmarks*.py
 
 .PHONY: test-browser
 test-browser: $(DEV_STAMP) ## tests in Chromium

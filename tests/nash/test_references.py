@@ -16,9 +16,10 @@ from searches.nash.draws import candidates, draw
 from searches.nash.evaluation import predict
 from searches.nash.execution import execute
 from searches.nash.export import export_model, weights_sha256
-from searches.nash.export_source import model_source, readme
+from searches.nash.export_source import model_source
 from searches.nash.folding import fold_batchnorm
 from searches.nash.hillclimb import Job
+from searches.nash.model_zip import readme
 from searches.nash.morphisms import MORPHISMS
 from searches.nash.network import Graph, Network
 from searches.nash.nodes import InvalidArchitecture, Node
