@@ -51,7 +51,10 @@ class Run:
 
     def result(self) -> services.Result:
         """Train to the end and put the files on disk. Raises what ends a training early."""
-        trained = self._execute()
+        from searches.nash.devices import out_of_memory_named
+
+        with out_of_memory_named():  # the parent's statistics take memory, too
+            trained = self._execute()
         self._long_call()
         made = files.write_result(self._candidate, self._lease.attempt, trained)
         return services.Result(

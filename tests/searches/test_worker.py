@@ -325,6 +325,19 @@ def test_out_of_memory_is_tried_again_with_half_a_batch_at_a_time_then_too_big(s
     assert search.status == "finished"
 
 
+def test_out_of_memory_over_the_parents_statistics_is_no_failure(search, post, monkeypatch):
+    work(search, post, until="1.1")
+    child = search.candidates.get(kind="neighbour", index=1)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 GiB")
+
+    monkeypatch.setattr("searches.worker_files.load_statistics", fail)
+    assert worker.train(child.pk, post) == [child.pk]
+    child.refresh_from_db()
+    assert (child.accumulate, child.status, child.failures) == (2, "pending", 0)
+
+
 def test_a_child_that_fits_with_half_a_batch_is_trained_and_marked(search, post, monkeypatch):
     from searches.nash.devices import OutOfMemory
 
