@@ -267,9 +267,14 @@ def _shape_of(node: Node, sources: Sequence[Shape], input_shape: Shape) -> Shape
     if node.op == "linear":
         return node.channels, 1, 1
     for source, channel_map in zip(sources, node.maps, strict=True):
-        reached = range(source[0]) if channel_map is None else channel_map
-        if len(reached) != source[0] or len(set(reached)) != source[0] or max(reached) >= node.channels:
+        if channel_map is None:  # not counted out: a file must not choose our memory
+            if source[0] != node.channels:
+                raise InvalidArchitecture(f"{node.name}: {source[0]} channels need a map onto {node.channels}")
+        elif (
+            len(channel_map) != source[0]
+            or len(set(channel_map)) != source[0]
+            or min(channel_map) < 0
+            or max(channel_map) >= node.channels
+        ):
             raise InvalidArchitecture(f"{node.name}.maps: {source[0]} channels onto {node.channels} do not fit")
-        if channel_map is None and source[0] != node.channels:
-            raise InvalidArchitecture(f"{node.name}: {source[0]} channels need a map onto {node.channels}")
     return node.channels, h, w

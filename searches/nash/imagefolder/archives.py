@@ -62,7 +62,7 @@ def open_source(path: Path, scratch: Path) -> tuple[Source, Listing]:
 def _list_zip(path: Path) -> Listing:
     listing = Listing(path.name)
     with path.open("rb") as file:
-        _check_directory(file, listing.label)
+        check_directory(file, listing.label)
         with zipfile.ZipFile(file) as archive:
             for info in archive.infolist():
                 listing.count()
@@ -105,14 +105,14 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def _check_directory(file: BinaryIO, label: str) -> None:
-    """Raises BadArchive if the directory holds too many entries, before zipfile makes an object of each.
+def check_directory(file: BinaryIO, label: str, most: int = MAX_ENTRIES) -> None:
+    """Raises BadArchive if a zip's directory holds too many entries, before zipfile makes an object of each.
 
     The end record's count is a claim, so the directory's entries are also walked through, headers only.
     """
     n_declared, n_bytes, position = _end_record(file)
-    if n_declared > MAX_ENTRIES:
-        raise BadArchive(f"{label} has {n_declared:,} entries, more than the {MAX_ENTRIES:,} allowed.")
+    if n_declared > most:
+        raise BadArchive(f"{label} has {n_declared:,} entries, more than the {most:,} allowed.")
     file.seek(max(0, position - n_bytes))
     n_entries = 0
     left = n_bytes
@@ -125,8 +125,8 @@ def _check_directory(file: BinaryIO, label: str) -> None:
             directory.read(n_rest)
             left -= 46 + n_rest
             n_entries += 1
-            if n_entries > MAX_ENTRIES:
-                raise BadArchive(f"{label} has more than the {MAX_ENTRIES:,} entries allowed.")
+            if n_entries > most:
+                raise BadArchive(f"{label} has more than the {most:,} entries allowed.")
 
 
 def _end_record(file: BinaryIO) -> tuple[int, int, int]:
