@@ -18,11 +18,12 @@ from torch import Tensor
 
 from searches.nash.architecture import Architecture
 from searches.nash.atomic import write_atomically
-from searches.nash.model_file import check_values, read_header, read_model_file
+from searches.nash.model_file import read_model_file
 from searches.nash.model_zip import WEIGHTS, pack_model
 from searches.nash.model_zip import DamagedModel as DamagedModel
 from searches.nash.network import Network
 from searches.nash.nodes import InvalidArchitecture
+from searches.nash.weights_header import check_values, read_header
 
 # ---------------------------------------------------------------------- weights
 
