@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
@@ -105,11 +105,9 @@ def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
 def migrate(say: Callable[[str], None]) -> None:
     """Bring the database up to date; one that holds something is copied first (SQLite)."""
     with _one_at_a_time():
-        executor = MigrationExecutor(connection)
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        plan, is_update = _migrations_to_come()
         if not plan:
             return
-        is_update = bool(executor.loader.applied_migrations)
         if is_update and connection.vendor == "sqlite":
             say(f"The database is of an older version; a copy of it: {backup(settings.NASH_DATA_DIR)}")
         elif is_update:
@@ -117,6 +115,22 @@ def migrate(say: Callable[[str], None]) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         if is_update:
             say(f"{len(plan)} migration{'s' if len(plan) > 1 else ''} applied.")
+
+
+def why_not_migrated() -> str:
+    """What a command says whose tables or columns are not there yet; "" where the database is up to date."""
+    plan, is_update = _migrations_to_come()
+    if not plan:
+        return ""
+    name = connection.settings_dict["NAME"]
+    state = "is of an older version of NASH" if is_update else "was not set up yet"
+    return f"The database {name} {state}: start `manage.py up`, or run `manage.py migrate`, and ask again."
+
+
+def _migrations_to_come() -> tuple[list[Any], bool]:
+    """Migrations that were not applied, and whether others were."""
+    executor = MigrationExecutor(connection)
+    return executor.migration_plan(executor.loader.graph.leaf_nodes()), bool(executor.loader.applied_migrations)
 
 
 def backup(folder: Path) -> Path:

@@ -133,6 +133,15 @@ def find(text: str, *, deleted: bool = False) -> Search:
     return Search.objects.get(pk=found[0])
 
 
+def find_candidate(search: Search, code: str) -> Candidate:
+    """The training of this code. Raises CommandError."""
+    for candidate in search.candidates.select_related("parent").defer("correct"):
+        candidate.search = search
+        if code in (candidate.code, candidate.slug):
+            return candidate
+    raise CommandError(f"{search.name} has no training {code!r}; write it as its page does, such as 2.1 or final.")
+
+
 def result_of(search: Search) -> dict[str, Any]:
     """uuid, status, test_error (a fraction), n_parameters, wall_seconds, and the reason where there is one.
 

@@ -12,7 +12,7 @@ from searches.selectors.files import (
     searches_folder,
 )
 from searches.selectors.forecast import Forecast, forecast
-from searches.selectors.log import event_frame, events_after, newest_events
+from searches.selectors.log import event_frame, events_after, log_pages, newest_events
 from searches.selectors.models import best_so_far, model_info
 from searches.selectors.operators import operator_table, operators_of
 from searches.selectors.progress import (
@@ -64,6 +64,7 @@ __all__ = [
     "kept_long_enough",
     "may_change",
     "may_change_job",
+    "log_pages",
     "model_artifact",
     "model_info",
     "n_validation_images",

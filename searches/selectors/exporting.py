@@ -1,5 +1,7 @@
 """The list as rows of plain values: what a page of it shows, for CSV and JSON."""
 
+import csv
+import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,6 +41,15 @@ def export_rows(lines: Sequence[Line], columns: Sequence[str]) -> list[Row]:
         }
         for line in lines
     ]
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """These rows as CSV with a line of heads; of no rows the heads alone that every list has."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(rows[0] if rows else ["uuid", "name", "dataset", "tags"])
+    writer.writerows([as_text(value) for value in row.values()] for row in rows)
+    return out.getvalue()
 
 
 def as_text(value: Any) -> str:

@@ -1,11 +1,18 @@
 """The event log of a search, read from a cursor by every reader there is."""
 
+import csv
+import io
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from searches.models import Event, Search
 
+LOG_COLUMNS = ("seq", "at", "kind", "level", "words")
+PAGE = 500
 
-def events_after(search: Search, seq: int, limit: int = 500) -> list[Event]:
+
+def events_after(search: Search, seq: int, limit: int = PAGE) -> list[Event]:
     """The events with a number above `seq`, oldest first, at most `limit` of them."""
     return list(search.events.filter(seq__gt=seq).order_by("seq")[:limit])
 
@@ -29,3 +36,24 @@ def log_line(event: Event) -> dict[str, Any]:
         "level": event.level,
         "words": event.words,
     }
+
+
+def log_pages(search: Search, form: str) -> Iterator[str]:
+    """The whole log in pieces: as "csv" what the log shows, as "jsonl" what each event carries, too."""
+    write = _csv_line if form == "csv" else _json_line
+    if form == "csv":
+        yield "\ufeff" + _csv_line({name: name for name in LOG_COLUMNS})
+    after = 0
+    while frames := [event_frame(event) for event in events_after(search, after)]:
+        yield "".join(map(write, frames))
+        after = frames[-1]["seq"]
+
+
+def _csv_line(frame: dict[str, Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow([frame[name] for name in LOG_COLUMNS])
+    return line.getvalue()
+
+
+def _json_line(frame: dict[str, Any]) -> str:
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":")) + "\n"

@@ -1,8 +1,6 @@
 """The list of searches: a page of it, and all that it holds as CSV and JSON; its whole state is in the address."""
 
-import csv
 import hashlib
-import io
 import json
 import time
 from typing import Any
@@ -14,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from searches.models import Candidate, Search
 from searches.selectors import deleted_for, may_change, visible_to, workers_alive
-from searches.selectors.exporting import as_text, export_rows
+from searches.selectors.exporting import csv_text, export_rows
 from searches.selectors.listing import Listed, all_of, choices, deleted_listing, page_of
 from searches.selectors.wanted import COLUMNS, NOBODY, STATES, Wanted, wanted
 
@@ -64,13 +62,8 @@ def search_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def list_csv(request: HttpRequest) -> HttpResponse:
     """Every search that the filters let through, in the order and with the columns of the page."""
-    rows = _export(request)
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(rows[0] if rows else ["uuid", "name", "dataset", "tags"])
-    writer.writerows([as_text(value) for value in row.values()] for row in rows)
     headers = {"Content-Disposition": 'attachment; filename="searches.csv"'}
-    return HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+    return HttpResponse(csv_text(_export(request)), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 @require_safe

@@ -1,10 +1,6 @@
-"""The whole event log of a search as a file, sent line by line."""
+"""The whole event log of a search as a file, sent page by page."""
 
-import csv
-import io
-import json
 from collections.abc import AsyncIterator
-from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -13,11 +9,9 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from searches.models import Search
-from searches.selectors import event_frame, events_after
+from searches.selectors import log_pages
 from searches.views.lookup import find_search
 
-COLUMNS = ("seq", "at", "kind", "level", "words")
-PAGE = 500
 FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
 
@@ -27,25 +21,11 @@ def search_log(request: HttpRequest, uuid: UUID, form: str) -> StreamingHttpResp
     search = find_search(request, uuid)
     name = f"{slugify(search.name) or 'search'}-log.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-cache"}
-    return StreamingHttpResponse(_lines(search, form), content_type=FORMATS[form], headers=headers)
+    return StreamingHttpResponse(_pages(search, form), content_type=FORMATS[form], headers=headers)
 
 
-async def _lines(search: Search, form: str) -> AsyncIterator[str]:
-    write = _csv if form == "csv" else _json
-    if form == "csv":
-        yield "\ufeff" + _csv({name: name for name in COLUMNS})
-    page = sync_to_async(lambda after: [event_frame(event) for event in events_after(search, after, PAGE)])
-    after = 0
-    while frames := await page(after):
-        yield "".join(map(write, frames))
-        after = frames[-1]["seq"]
-
-
-def _csv(frame: dict[str, Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow([frame[name] for name in COLUMNS])
-    return line.getvalue()
-
-
-def _json(frame: dict[str, Any]) -> str:
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":")) + "\n"
+async def _pages(search: Search, form: str) -> AsyncIterator[str]:
+    pages = log_pages(search, form)
+    following = sync_to_async(lambda: next(pages, None))
+    while (page := await following()) is not None:
+        yield page

@@ -127,8 +127,7 @@ def test_list_and_show_say_how_searches_stand(sent):
     make_search(name="Second")
     listed = run("list")[0]
     assert listed.index("Second") < listed.index("First")
-    assert "3.00 % test error" in listed
-    assert [row["status"] for row in json.loads(run("list", "--json")[0])] == ["waiting", "finished"]
+    assert "finished: test error 3.00 %" in listed
     shown = run("show", str(search.uuid))[0]
     assert "First" in shown
     assert all(event.words in shown for event in selectors.newest_events(search, 5))
@@ -170,7 +169,7 @@ def test_compare_reopens_a_finished_search_and_sends_what_it_adds(sent):
         run("compare", str(search.uuid), "wrn-16-4")
 
 
-def test_show_and_list_tell_what_a_search_was_compared_with(sent):
+def test_show_and_the_result_tell_what_a_search_was_compared_with(sent):
     search = make_search(comparisons=["scratch", "model_0-final"])
     while not search.candidates.filter(kind="scratch").exists():
         train_pending(search)
@@ -182,7 +181,7 @@ def test_show_and_list_tell_what_a_search_was_compared_with(sent):
     size = f"{scratch.n_parameters:,} parameters"
     assert f"  from scratch: 9.00 % test error (6.26 to 12.78), 6 epochs, {size}, 2 s" in shown
     assert f"  model_0, final budget: too big, 1 epoch, {model_0.n_parameters:,} parameters" in shown
-    (row,) = json.loads(run("list", "--json")[0])
+    row = result_of(search)
     assert [(c["name"], c["status"], c["test_error"]) for c in row["comparisons"]] == [
         ("from scratch", "done", 0.09),
         ("model_0, final budget", "too_big", None),

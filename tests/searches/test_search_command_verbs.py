@@ -1,14 +1,15 @@
 """`manage.py search`: every verb that a page has, through the same service functions."""
 
-import json
+import io
 from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 
 from searches import selectors, services
 from searches.management import following
+from searches.management.launching import result_of
 from searches.models import Artifact, Search
 from tests.searches.rows import make_dataset, make_search, pending, run_to, run_to_end, train
 from tests.searches.test_search_command import run, sent
@@ -28,6 +29,44 @@ def test_every_verb_of_the_table_is_a_verb_of_the_command():
     known = set(parser._subparsers._group_actions[0].choices)
     named = {"finish_now": "finish", "run_next": "next", "undelete": "undo"}
     assert {named.get(verb, verb) for verb in services.VERBS if verb != "train"} <= known
+
+
+COMMANDS = {
+    "search_list": "list", "list_csv": "list", "list_json": "list", "bulk_stop": "stop", "bulk_delete": "delete",
+    "bulk_undelete": "undo", "bulk_tag": "tag", "bulk_untag": "tag", "search_new": "launch", "search_detail": "show",
+    "search_tree": "draw", "search_report": "report", "search_download": "download", "search_rename": "rename",
+    "search_notes": "note", "search_log": "log", "candidate_notes": "note", "search_pause": "pause",
+    "search_resume": "resume", "search_stop": "stop", "search_finish_now": "finish", "search_extend": "extend",
+    "search_retry": "retry", "search_run_next": "next", "search_compare": "compare", "search_delete": "delete",
+    "search_undelete": "undo", "candidate_detail": "show", "candidate_drawing": "draw", "model_detail": "show",
+    "candidate_make_files": "files", "candidate_file": "files", "deleted_empty": "empty", "architecture_svg": "draw",
+}  # fmt: skip
+"""Of each address of a search's pages the verb of the command that does the same."""
+PAGES_ALONE = {"compare", "job_cancel", "job_retry", "worker_list"}
+"""Drawn side by side, or about no search."""
+
+
+def test_whatever_a_page_does_to_a_search_the_command_does_too():
+    from django.core.management import get_commands, load_command_class
+
+    from searches.urls import urlpatterns
+
+    parser = load_command_class(get_commands()["search"], "search").create_parser("manage.py", "search")
+    verbs = set(parser._subparsers._group_actions[0].choices)
+    addresses = {pattern.name for pattern in urlpatterns if getattr(pattern, "name", None)}
+    of_data = {name for name in addresses if name.startswith(("dataset", "upload"))}
+    assert set(COMMANDS) == addresses - of_data - PAGES_ALONE
+    assert set(COMMANDS.values()) <= verbs
+
+
+def test_several_are_told_at_once_and_what_is_refused_of_one_is_said_at_the_end(sent):
+    first, second, third = (make_search(name=name) for name in ("First", "Second", "Third"))
+    run("pause", str(second.uuid))
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="“Second” is paused: only a search that is waiting or running"):
+        call_command("search", "pause", *(str(s.uuid) for s in (first, second, third)), stdout=out)
+    assert out.getvalue() == "First: paused\nThird: paused\n"
+    assert "Second: stopped" in run("stop", *(str(s.uuid) for s in (first, second)))[0]
 
 
 def test_finish_skips_to_the_final_training(sent):
@@ -178,6 +217,6 @@ def test_the_newest_final_model_is_the_one_that_is_told_and_downloaded(sent, tmp
             candidate=final, format="model_zip", file=f"{final.step}.zip", sha256="5" * 64, bytes=3
         )
     newest = search.candidates.get(kind="final", step=3)
-    assert json.loads(run("list", "--json")[0])[0]["n_parameters"] == newest.n_parameters
+    assert result_of(search)["n_parameters"] == newest.n_parameters
     run("download", str(search.uuid), str(tmp_path / "m.zip"))
     assert (tmp_path / "m.zip").read_bytes() == b"new"

@@ -1,35 +1,34 @@
-"""`manage.py search`: launch, list, show, download, and every verb of services.VERBS that a person may want."""
+"""`manage.py search`: launch, list, show, save, write, and every verb of services.VERBS that a person may want."""
 
-import shutil
+import sys
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
-from searches import model_store, selectors, services, tasks
-from searches.management import launching
+from searches import selectors, services, startup, tasks
+from searches.management import launching, listing, saving
 from searches.management.following import Progress, follow
-from searches.management.launching import as_json, find
+from searches.management.launching import as_json, find, find_candidate
 from searches.management.site import ends_when_told, is_terminal
-from searches.models import Search
+from searches.models import Candidate, Search
 from searches.nash.config import COMPARISONS
 from searches.nash.presets import PRESETS
-from searches.report import report_html, report_name
 
 BY = "the command line"
-GOES_NO_FURTHER = (Search.Status.STOPPED, Search.Status.FAILED)
-"""Of these the best network so far can be downloaded."""
 PLAIN_VERBS = {
-    "pause": "let the running trainings end at their last checkpoint",
-    "resume": "go on where it was paused",
-    "stop": "end it; its best network so far can be downloaded",
-    "finish": "skip to the final training, with the best network so far",
-    "next": "train it before all others that wait",
-    "delete": "hide it; it can be brought back for a day",
-    "undo": "bring a deleted search back",
+    "pause": ("let the running trainings end at their last checkpoint", services.pause),
+    "resume": ("go on where it was paused", services.resume),
+    "stop": ("end it; its best network so far can be downloaded", services.stop),
+    "finish": ("skip to the final training, with the best network so far", services.finish_now),
+    "next": ("train it before all others that wait", services.run_next),
+    "delete": ("hide it; it can be brought back for a day", services.delete),
+    "undo": ("bring a deleted search back", services.undelete),
 }
-"""Verbs that need no more than the search's uuid."""
+"""Verbs that need no more than the uuid of a search, or of several."""
+OF = "the training of this code, such as 2.1 or final"
 
 
 class Command(BaseCommand):
@@ -44,37 +43,22 @@ class Command(BaseCommand):
         _add_settings(launch, "the preset")
         launch.add_argument("--wait", action="store_true", help="follow it until it ends; exit code 1 if it fails")
         launch.add_argument("--json", action="store_true", help="the last line is JSON")
-        listing = verbs.add_parser("list", help="all searches, newest first")
-        listing.add_argument("--deleted", action="store_true", help="those that can still be brought back")
-        listing.add_argument("--json", action="store_true")
-        show = verbs.add_parser("show", help="one search: its state, its log")
-        show.add_argument("uuid")
-        show.add_argument("--json", action="store_true", help="everything the search page shows")
-        download = verbs.add_parser("download", help="copy the zip of the final model, or of a stopped search's best")
-        download.add_argument("uuid")
-        download.add_argument("path", type=Path, help="a file, or a folder to put it in")
-        saved = verbs.add_parser("report", help="the search as one HTML file, to keep or to mail")
-        saved.add_argument("uuid")
-        saved.add_argument("path", type=Path, help="a file, or a folder to put it in")
-        for verb, words in PLAIN_VERBS.items():
-            verbs.add_parser(verb, help=words).add_argument("uuid")
-        extend = verbs.add_parser("extend", help="more steps for a search that has finished; what it found stays")
-        extend.add_argument("uuid")
-        extend.add_argument("n_steps", type=int, help="how many steps it is to have, counted from the first")
-        compare = verbs.add_parser("compare", help="train what a finished search is to be compared with")
-        compare.add_argument("uuid")
-        compare.add_argument("names", nargs="+", metavar="NAME", help=f"of {', '.join(COMPARISONS)}")
-        retry = verbs.add_parser("retry", help="train again what failed, diverged or was too big")
-        retry.add_argument("uuid")
-        retry.add_argument("code", nargs="?", help="one training, such as 2.1 (default: all of the open step)")
-        clone = verbs.add_parser("clone", help="launch a search with the settings of another")
-        clone.add_argument("uuid")
-        _add_settings(clone, "the search's")
+        listing.add_arguments(verbs.add_parser("list", help="the searches, filtered and sorted as on their page"))
+        _add_looks(verbs)
+        _add_changes(verbs)
         empty = verbs.add_parser("empty", help="remove the deleted searches and their files for good")
         empty.add_argument("--yes", action="store_true", help="without it, what would go is said")
 
     def handle(self, *, verb: str, **options: Any) -> None:
-        getattr(self, f"handle_{verb}")(options)
+        try:
+            if verb in PLAIN_VERBS:
+                self._each(verb, options["uuids"])
+            else:
+                getattr(self, f"handle_{verb}")(options)
+        except DatabaseError as error:
+            if why := startup.why_not_migrated():
+                raise CommandError(why) from error
+            raise
 
     def handle_launch(self, options: dict[str, Any]) -> None:
         search = launching.launch(
@@ -111,19 +95,7 @@ class Command(BaseCommand):
             progress.say(line)
 
     def handle_list(self, options: dict[str, Any]) -> None:
-        deleted = selectors.deleted_for(None)
-        searches = (deleted if options["deleted"] else Search.objects.filter(deleted=None)).select_related("dataset")
-        if options["json"]:
-            self.stdout.write(as_json([launching.result_of(search) for search in searches]))
-            return
-        for search in searches:
-            error = launching.result_of(search)["test_error"]
-            shown = "" if error is None else f"  {100 * error:.2f} % test error"
-            self.stdout.write(f"{search.uuid}  {search.status:<8}  {search.dataset.name:<12}  {search.name}{shown}")
-        if not searches and options["deleted"]:
-            self.stdout.write("No deleted searches.")
-        elif not searches:
-            self.stdout.write("No searches yet. `manage.py search launch --preset demo` launches one.")
+        self.stdout.write(listing.list_text(options))
 
     def handle_show(self, options: dict[str, Any]) -> None:
         search = find(options["uuid"])
@@ -136,50 +108,31 @@ class Command(BaseCommand):
         for line in launching.result_lines(search):
             self.stdout.write(line)
 
-    def handle_download(self, options: dict[str, Any]) -> None:
+    def handle_follow(self, options: dict[str, Any]) -> None:
         search = find(options["uuid"])
-        if search.status in GOES_NO_FURTHER:
-            services.keep_best_model(search)
-        artifact = selectors.model_artifact(search)
-        if artifact is None:
-            missing = "it has no model" if search.status in GOES_NO_FURTHER else "its final model does not exist yet"
-            raise CommandError(f"{search.name} is {search.status}: {missing}.")
-        target = options["path"]
-        if target.is_dir():
-            target = target / f"{search.uuid}.zip"
-        try:
-            with model_store.open_model(artifact.file) as source, target.open("wb") as file:
-                shutil.copyfileobj(source, file)
-        except OSError as error:
-            place = model_store.place_of(artifact.file)
-            raise CommandError(f"{place} cannot be copied to {target}: {error.strerror or error}") from error
-        self.stdout.write(f"{target} ({artifact.bytes:,} bytes, sha256 {artifact.sha256})")
+        self._wait(search, quiet=False)
+        if search.status in saving.GOES_NO_FURTHER:
+            raise SystemExit(1)
+
+    def handle_log(self, options: dict[str, Any]) -> None:
+        out = cast(TextIO, self.stdout._out)
+        for page in selectors.log_pages(find(options["uuid"]), options["form"]):
+            out.write(page.removeprefix("\ufeff"))
+
+    def handle_download(self, options: dict[str, Any]) -> None:
+        self.stdout.write(saving.save_model(find(options["uuid"]), options["path"]))
+
+    def handle_files(self, options: dict[str, Any]) -> None:
+        search, of = self._found(options)
+        for line in saving.save_files(search, of, options["path"], told_to_end=ends_when_told()):
+            self.stdout.write(line)
 
     def handle_report(self, options: dict[str, Any]) -> None:
-        search = find(options["uuid"])
-        target = options["path"]
-        if target.is_dir():
-            target = target / report_name(search)
-        try:
-            target.write_text(report_html(search), encoding="utf-8")
-        except OSError as error:
-            raise CommandError(f"{target} cannot be written: {error.strerror or error}") from error
-        self.stdout.write(f"{target} ({target.stat().st_size:,} bytes)")
+        self.stdout.write(saving.save_report(find(options["uuid"]), options["path"]))
 
-    def handle_pause(self, options: dict[str, Any]) -> None:
-        self._change(options["uuid"], services.pause)
-
-    def handle_resume(self, options: dict[str, Any]) -> None:
-        self._change(options["uuid"], services.resume)
-
-    def handle_stop(self, options: dict[str, Any]) -> None:
-        self._change(options["uuid"], services.stop)
-
-    def handle_finish(self, options: dict[str, Any]) -> None:
-        self._change(options["uuid"], services.finish_now)
-
-    def handle_next(self, options: dict[str, Any]) -> None:
-        self._change(options["uuid"], services.run_next)
+    def handle_draw(self, options: dict[str, Any]) -> None:
+        search, of = self._found(options)
+        self.stdout.write(saving.save_drawing(search, of, options["path"]))
 
     def handle_extend(self, options: dict[str, Any]) -> None:
         self._change(options["uuid"], lambda search, by: services.extend(search, options["n_steps"], by))
@@ -195,18 +148,27 @@ class Command(BaseCommand):
         self._say_if_nobody_works()
         self.stdout.write(f"Launched {search.name}: {search.uuid}")
 
-    def handle_delete(self, options: dict[str, Any]) -> None:
+    def handle_rename(self, options: dict[str, Any]) -> None:
         search = find(options["uuid"])
-        self._do(search, services.delete)
-        hours = f"{settings.NASH_KEEP_DELETED_HOURS:g} h"
-        self.stdout.write(
-            f"{search.name} was deleted; `search undo {str(search.uuid)[:8]}` brings it back within {hours}."
-        )
+        before = search.name
+        self._do(search, lambda search, by: services.rename(search, options["name"], by))
+        self.stdout.write(f"{before} is called {search.name} from now on.")
 
-    def handle_undo(self, options: dict[str, Any]) -> None:
-        search = find(options["uuid"], deleted=True)
-        self._do(search, services.undelete)
-        self.stdout.write(f"{search.name}: {search.status}")
+    def handle_note(self, options: dict[str, Any]) -> None:
+        search, of = self._found(options)
+        if (given := options["text"]) is None:
+            self.stdout.write((of or search).note)
+            return
+        text = sys.stdin.read() if given == "-" else given
+        self._do(search, lambda search, by: services.set_note(of or search, text, by))
+        self.stdout.write(f"{_named(search, of)}: {'noted' if text.strip() else 'the note was taken away'}")
+
+    def handle_tag(self, options: dict[str, Any]) -> None:
+        search, of = self._found(options)
+        change = services.remove_tags if options["remove"] else services.add_tags
+        self._do(search, lambda search, by: change(of or search, options["tags"], by))
+        names = ", ".join((of or search).tags.values_list("name", flat=True))
+        self.stdout.write(f"{_named(search, of)}: {f'tagged {names}' if names else 'no tags'}")
 
     def handle_empty(self, options: dict[str, Any]) -> None:
         names = [f"“{search.name}”" for search in selectors.deleted_for(None)]
@@ -216,6 +178,31 @@ class Command(BaseCommand):
             self.stdout.write(f"Removed for good: {services.empty_deleted(BY)}.")
         else:
             raise CommandError(f"{', '.join(names)} would be removed for good, files included: add --yes to do so.")
+
+    def _each(self, verb: str, uuids: list[str]) -> None:
+        """A verb of several searches: what is refused of one is said at the end, and the others go on."""
+        refusals = []
+        for uuid in uuids:
+            try:
+                search = find(uuid, deleted=verb == "undo")
+                self._do(search, PLAIN_VERBS[verb][1])
+            except CommandError as error:
+                refusals.append(str(error))
+            else:
+                self.stdout.write(self._told(search, verb))
+        if refusals:
+            raise CommandError("\n".join(refusals))
+
+    def _told(self, search: Search, verb: str) -> str:
+        if verb != "delete":
+            return f"{search.name}: {search.status}"
+        hours = f"{settings.NASH_KEEP_DELETED_HOURS:g} h"
+        return f"{search.name} was deleted; `search undo {str(search.uuid)[:8]}` brings it back within {hours}."
+
+    def _found(self, options: dict[str, Any]) -> tuple[Search, Candidate | None]:
+        """The search, and the training of it that --of names."""
+        search = find(options["uuid"])
+        return search, find_candidate(search, options["of"]) if options["of"] else None
 
     def _change(self, uuid: str, verb: Any) -> None:
         search = find(uuid)
@@ -230,6 +217,66 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         tasks.enqueue(waiting or [])
         search.refresh_from_db()
+
+
+def _named(search: Search, of: Candidate | None) -> str:
+    return search.name if of is None else f"{search.name}, {of.code}"
+
+
+def _add_looks(verbs: Any) -> None:
+    """What changes nothing."""
+    show = verbs.add_parser("show", help="one search: its state, its log")
+    show.add_argument("uuid")
+    show.add_argument("--json", action="store_true", help="everything the search page shows")
+    verbs.add_parser("follow", help="watch it until it ends; exit code 1 if it fails").add_argument("uuid")
+    log = verbs.add_parser("log", help="its whole event log")
+    log.add_argument("uuid")
+    forms = log.add_mutually_exclusive_group()
+    forms.add_argument("--csv", dest="form", action="store_const", const="csv", default="csv", help="the usual")
+    forms.add_argument("--json", dest="form", action="store_const", const="jsonl", help="JSON lines, with payloads")
+    saved = {
+        "download": "copy the zip of the final model, or of a stopped search's best",
+        "report": "the search as one HTML file, to keep or to mail",
+        "draw": "the lineage tree, or with --of a network, as SVG",
+        "files": "every file of the best network, or with --of of another; made first where they were not",
+    }
+    for verb, words in saved.items():
+        parser = verbs.add_parser(verb, help=words)
+        parser.add_argument("uuid")
+        place = "a folder" if verb == "files" else "a file, or a folder to put it in"
+        parser.add_argument("path", type=Path, help=place)
+        if verb in ("draw", "files"):
+            parser.add_argument("--of", metavar="CODE", help=OF)
+
+
+def _add_changes(verbs: Any) -> None:
+    """What is done to a search."""
+    for verb, (words, _) in PLAIN_VERBS.items():
+        verbs.add_parser(verb, help=words).add_argument("uuids", nargs="+", metavar="uuid")
+    extend = verbs.add_parser("extend", help="more steps for a search that has ended; what it found stays")
+    extend.add_argument("uuid")
+    extend.add_argument("n_steps", type=int, help="how many steps it is to have, counted from the first")
+    compare = verbs.add_parser("compare", help="train what a finished search is to be compared with")
+    compare.add_argument("uuid")
+    compare.add_argument("names", nargs="+", metavar="NAME", help=f"of {', '.join(COMPARISONS)}")
+    retry = verbs.add_parser("retry", help="train again what failed, diverged or was too big")
+    retry.add_argument("uuid")
+    retry.add_argument("code", nargs="?", help="one training, such as 2.1 (default: all of the open step)")
+    clone = verbs.add_parser("clone", help="launch a search with the settings of another")
+    clone.add_argument("uuid")
+    _add_settings(clone, "the search's")
+    rename = verbs.add_parser("rename", help="give it another name")
+    rename.add_argument("uuid")
+    rename.add_argument("name")
+    note = verbs.add_parser("note", help="write its note in Markdown, or show it")
+    note.add_argument("uuid")
+    note.add_argument("text", nargs="?", help="- reads it from standard input; an empty one takes the note away")
+    note.add_argument("--of", metavar="CODE", help=OF)
+    tag = verbs.add_parser("tag", help="give it tags, too")
+    tag.add_argument("uuid")
+    tag.add_argument("tags", nargs="+", metavar="TAG")
+    tag.add_argument("--remove", action="store_true", help="take these tags from it instead")
+    tag.add_argument("--of", metavar="CODE", help=OF)
 
 
 def _add_settings(parser: CommandParser, base: str) -> None:
