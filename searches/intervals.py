@@ -61,6 +61,17 @@ def paired_interval(only_first: int, only_second: int, n: int) -> tuple[float, f
     return max(-1.0, p - q - half), min(1.0, p - q + half)
 
 
+def correlation_interval(r: float, n: int) -> tuple[float, float] | None:
+    """The 95 % interval of Pearson's correlation r of n pairs; None for fewer than four, or where |r| is 1.
+
+    Source: Fisher (1921), Metron 1: atanh(r) is about normal with variance 1 / (n - 3).
+    """
+    if n < 4 or abs(r) >= 1.0:
+        return None
+    middle, half = math.atanh(r), Z95 / math.sqrt(n - 3)
+    return math.tanh(middle - half), math.tanh(middle + half)
+
+
 @dataclass(frozen=True)
 class Mean:
     """A mean of n values and half the width of its 95 % t interval, None for fewer than two values."""

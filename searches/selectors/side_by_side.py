@@ -11,12 +11,10 @@ from searches.comparisons import interval
 from searches.models import Candidate, Search
 from searches.nash.hillclimb import ENDED
 from searches.selectors.progress import is_superseded, n_validation_images
+from searches.selectors.seeds import differing, groups_of, settings_of
 
 LEAST, MOST = 2, 6
 IN_STEPS = (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
-SEED = "seed"
-NO_SETTING = ("input_shape", "n_classes")
-"""Fields of a SearchConfig that follow from the data set."""
 Facts = dict[str, Any]
 
 
@@ -25,14 +23,19 @@ def side_by_side(searches: Sequence[Search]) -> Facts:
     their first search, `settings` that differ, `datasets` by name. Accuracies and errors are fractions.
     """
     candidates = _candidates(searches)
-    settings = {search.pk: _settings(search) for search in searches}
-    differing = [name for name in settings[searches[0].pk] if len({s[name] for s in settings.values()}) > 1]
-    groups = _groups(searches, settings, [name for name in differing if name != SEED])
-    place = {uuid: group for group, found in enumerate(groups) for uuid in found["members"]}
+    settings = {search.pk: settings_of(search) for search in searches}
+    groups = groups_of(searches, settings)
+    place = {search.uuid: number for number, group in enumerate(groups) for search in group.members}
     return {
-        "searches": [_search(s, candidates[s.pk], place[str(s.uuid)]) for s in searches],
-        "groups": groups,
-        "settings": [{"name": name, "values": [settings[s.pk][name] for s in searches]} for name in differing],
+        "searches": [_search(s, candidates[s.pk], place[s.uuid]) for s in searches],
+        "groups": [
+            {"name": group.name, "number": number, "members": [str(search.uuid) for search in group.members]}
+            for number, group in enumerate(groups, start=1)
+        ],
+        "settings": [
+            {"name": name, "values": [settings[search.pk][name] for search in searches]}
+            for name in differing(settings.values())
+        ],
         "datasets": sorted({search.dataset.name for search in searches}),
     }
 
@@ -52,39 +55,6 @@ def _candidates(searches: Iterable[Search]) -> dict[int, list[Candidate]]:
         if not is_superseded(candidate.kind, candidate.step, n_steps[candidate.search_id]):
             by_search[candidate.search_id].append(candidate)
     return by_search
-
-
-def _settings(search: Search) -> dict[str, str]:
-    """Data set, settings and budget as they are read."""
-    config = {name: value for name, value in search.search_config.to_dict().items() if name not in NO_SETTING}
-    budget = {"hours_limit": search.hours_limit, "accuracy_goal": search.accuracy_goal}
-    values = {"data set": search.dataset.name, **config, **budget}
-    return {name: _words(value) for name, value in values.items()}
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(str(part) for part in value) or "none"
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _groups(searches: Sequence[Search], settings: dict[int, dict[str, str]], differing: list[str]) -> list[Facts]:
-    members: dict[tuple[str, ...], list[Search]] = defaultdict(list)
-    for search in searches:
-        own = settings[search.pk]
-        members[tuple(value for name, value in own.items() if name != SEED)].append(search)
-    groups = []
-    for number, found in enumerate(members.values(), start=1):
-        own = settings[found[0].pk]
-        told = ", ".join(f"{name} {own[name]}" for name in differing[:3]) + (" …" if len(differing) > 3 else "")
-        groups.append({
-            "name": found[0].name if len(found) == 1 else f"{told or 'same settings'}, {len(found)} seeds",
-            "number": number,
-            "members": [str(search.uuid) for search in found],
-        })  # fmt: skip
-    return groups
 
 
 def _search(search: Search, candidates: list[Candidate], group: int) -> Facts:

@@ -45,6 +45,12 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def hours(n: float | None) -> str:
+    """Hours as a duration: 0.1008 -> 6 min 03 s."""
+    return DASH if n is None else words.duration(3600 * n)
+
+
+@register.filter
 def gained(n: int) -> str:
     """26528 -> +26,528; with a true minus."""
     return f"{'−' if n < 0 else '+'}{abs(n):,}"

@@ -11,6 +11,7 @@ from searches.views.listing import list_csv, list_json, search_list
 from searches.views.log import search_log
 from searches.views.models import model_detail
 from searches.views.pages import candidate_detail, search_detail
+from searches.views.tables import results, results_csv
 from searches.views.uploads import upload_begin, upload_discard, upload_piece
 from searches.views.verbs import (
     deleted_empty,
@@ -52,6 +53,8 @@ __all__ = [
     "list_csv",
     "list_json",
     "model_detail",
+    "results",
+    "results_csv",
     "search_compare",
     "search_delete",
     "search_detail",

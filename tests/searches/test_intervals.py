@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from searches.intervals import EXACT_UP_TO, T95, discordant, mcnemar, mean_of, mean_of_sums, paired_interval
+from searches.intervals import (
+    EXACT_UP_TO,
+    T95,
+    correlation_interval,
+    discordant,
+    mcnemar,
+    mean_of,
+    mean_of_sums,
+    paired_interval,
+)
 
 FEW = st.integers(0, 60)
 
@@ -82,3 +91,17 @@ def test_one_value_has_no_interval_and_none_no_mean():
     assert mean_of([0.3]).half is None
     with pytest.raises(ValueError, match="no values"):
         mean_of_sums(0, 0.0, 0.0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(4, 40))
+def test_the_interval_of_a_correlation_is_scipys(seed, n):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(2, n))
+    found = stats.pearsonr(x, x + y)
+    expected = found.confidence_interval()
+    assert correlation_interval(float(found.statistic), n) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_a_correlation_of_three_pairs_or_a_perfect_one_has_no_interval():
+    assert correlation_interval(0.5, 3) is None
+    assert correlation_interval(1.0, 10) is None

@@ -1,0 +1,64 @@
+"""Searches with the same settings but for the seed: repetitions of one experiment."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from searches.models import Search
+
+Settings = dict[str, str]
+NO_SETTING = ("input_shape", "n_classes")
+"""Fields of a SearchConfig that follow from the data set."""
+SAME_SEARCH = ("seed", "comparisons")
+"""What may differ between repetitions: chance, and what is trained after the search has ended."""
+TOLD = 3
+"""Settings that a group's name tells at most."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Repetitions of one experiment, in the order in which they were given."""
+
+    name: str
+    members: list[Search]
+
+
+def settings_of(search: Search) -> Settings:
+    """Data set, settings and budget as they are read; None is "none", a list its parts with commas."""
+    config = {name: value for name, value in search.search_config.to_dict().items() if name not in NO_SETTING}
+    budget = {"hours_limit": search.hours_limit, "accuracy_goal": search.accuracy_goal}
+    return {name: _words(value) for name, value in ({"data set": search.dataset.name} | config | budget).items()}
+
+
+def differing(settings: Collection[Settings]) -> list[str]:
+    """Names of the settings that are not the same in all of them."""
+    return [name for name in next(iter(settings), {}) if len({own[name] for own in settings}) > 1]
+
+
+def groups_of(searches: Sequence[Search], settings: Mapping[int, Settings]) -> list[Group]:
+    """The groups, in the order of their first search; `settings` by the searches' primary keys.
+
+    A group of one is named as its search, others by what sets them apart from the other searches given.
+    """
+    apart = [name for name in differing(settings.values()) if name not in SAME_SEARCH]
+    members: dict[tuple[str, ...], list[Search]] = defaultdict(list)
+    for search in searches:
+        own = settings[search.pk]
+        members[tuple(value for name, value in own.items() if name not in SAME_SEARCH)].append(search)
+    return [Group(_name(found, settings[found[0].pk], apart), found) for found in members.values()]
+
+
+def _name(members: list[Search], own: Settings, apart: list[str]) -> str:
+    if len(members) == 1:
+        return members[0].name
+    told = ", ".join(f"{name} {own[name]}" for name in apart[:TOLD]) + (" …" if len(apart) > TOLD else "")
+    return f"{told or 'same settings'}, {len(members)} seeds"
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value) or "none"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

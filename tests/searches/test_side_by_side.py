@@ -1,0 +1,97 @@
+"""Searches side by side: groups of seeds, settings that differ, what is refused and in which words."""
+
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from searches.models import Search
+from searches.selectors.side_by_side import side_by_side
+from tests.searches.rows import ACCURACIES, make_dataset, make_search, run_to_end
+
+pytestmark = pytest.mark.django_db
+
+
+def compared(*searches: Search) -> dict:
+    return side_by_side(searches)
+
+
+def test_seeds_of_one_setting_are_a_group_whose_steps_are_those_of_its_members():
+    """Figure 2's form: the page takes mean and two sigma over the members' steps."""
+    searches = [run_to_end(make_search(name=f"Seed {seed}", seed=seed)) for seed in range(2)]
+    other = run_to_end(make_search(name="Random", n_neigh=1))
+    found = compared(*searches, other)
+    assert [group["members"] for group in found["groups"]] == [[str(s.uuid) for s in searches], [str(other.uuid)]]
+    assert [search["number"] for search in found["searches"]] == [1, 1, 2]
+    steps = [step["val_accuracy"] for step in found["searches"][0]["steps"]]
+    assert steps == [ACCURACIES["model_0"], ACCURACIES["1.2"], ACCURACIES["2.1"]]
+
+
+def test_only_what_differs_is_listed_comparisons_among_it_but_they_split_no_group():
+    first = make_search(seed=0)
+    second = make_search(seed=1, comparisons=("scratch",))
+    found = compared(first, second)
+    assert {row["name"]: row["values"] for row in found["settings"]} == {
+        "seed": ["0", "1"], "comparisons": ["none", "scratch"],
+    }  # fmt: skip
+    assert len(found["groups"]) == 1
+
+
+def test_another_data_set_is_another_group():
+    first, second = make_search(), make_search()
+    second.dataset = make_dataset("other")
+    second.save()
+    found = compared(first, second)
+    assert found["datasets"] == ["digits", "other"]
+    assert len(found["groups"]) == 2
+
+
+def test_compute_is_counted_over_all_trainings_losers_too():
+    search = run_to_end(make_search())
+    (found,) = compared(search)["searches"]
+    n_train = search.dataset.n_train - found["n_validation"]
+    in_steps = search.candidates.filter(kind__in=("pretrain", "neighbour"))
+    final = search.candidates.get(kind="final")
+    expected = sum(c.n_macs * n_train * c.epochs for c in in_steps)
+    assert found["steps"][-1]["compute"] == pytest.approx(expected)
+    assert found["compute"] == pytest.approx(expected + final.n_macs * search.dataset.n_train * final.epochs)
+
+
+@pytest.fixture
+def alice(client):
+    user = get_user_model().objects.create_user("alice")
+    client.force_login(user)
+    return user
+
+
+def page(client, *uuids) -> tuple[int, str]:
+    response = client.get(f"/compare/?{urlencode([('s', str(uuid)) for uuid in uuids])}")
+    return response.status_code, response.content.decode()
+
+
+def test_two_searches_are_shown_with_their_test_errors(client, alice):
+    searches = [run_to_end(make_search(owner=alice, seed=seed, name=f"Seed {seed}")) for seed in range(2)]
+    status, html = page(client, *(search.uuid for search in searches))
+    assert status == 200
+    assert "Seed 0" in html
+    assert "Seed 1" in html
+    assert html.count('data-label="Test error"') == 2
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [(0, "No search was chosen"), (1, "One search was chosen"), (7, "7 searches were chosen: at most six")],
+)
+def test_too_few_and_too_many_are_refused_in_words(client, alice, n, words):
+    status, html = page(client, *(make_search(owner=alice).uuid for _ in range(n)))
+    assert status == 400
+    assert words in html
+
+
+def test_a_deleted_search_is_named(client, alice):
+    kept, gone = make_search(owner=alice), make_search(owner=alice, name="Gone")
+    Search.objects.filter(pk=gone.pk).update(deleted=timezone.now())
+    status, html = page(client, kept.uuid, gone.uuid)
+    assert status == 404
+    assert "“Gone” was deleted" in html
