@@ -17,11 +17,13 @@ for (const button of bulk.querySelectorAll("button:disabled")) button.disabled =
 
 // ------------------------------------------------------------------ the address
 
+const isUsual = (box) => box.hasAttribute("data-usual");
+
 /** The address of what the form says; what is empty or usual is left out of it. */
 function address() {
   const pairs = [...new FormData(filters)].filter(([name, value]) => value !== "" && !(name === "sort" && value === "-began"));
   const boxes = [...filters.querySelectorAll("[name=col]")];
-  const usual = boxes.every((box) => box.checked === box.defaultChecked) && !new URLSearchParams(location.search).has("col");
+  const usual = boxes.every((box) => box.checked === isUsual(box));
   const query = new URLSearchParams(usual ? pairs.filter(([name]) => name !== "col") : pairs).toString();
   return location.pathname + (query && `?${query}`);
 }
@@ -43,11 +45,24 @@ filters.addEventListener("submit", (event) => {
   clearTimeout(typing);
   show(address(), false);
 });
+/** Where a link of the list leads by now: it sets the one thing that data-smooth names. The rest is as the form says,
+    since the list on show, and so its links, may be older than a filter that was just set. Without a name: no filter. */
+function destination(link) {
+  const name = link.dataset.smooth;
+  if (!name) return link.href;
+  const url = new URL(address(), location.href);
+  const value = new URL(link.href).searchParams.get(name);
+  if (value === null) url.searchParams.delete(name);
+  else url.searchParams.set(name, value);
+  return url.href;
+}
+
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-smooth]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  show(link.href, true).then(() => link.id.startsWith("page-") && byId("list-h").scrollIntoView());
+  clearTimeout(typing);
+  show(destination(link), true).then(() => link.dataset.smooth === "page" && byId("list-h").scrollIntoView());
   fillForm();
 });
 addEventListener("popstate", () => {
@@ -62,7 +77,7 @@ function fillForm() {
   for (const name of ["q", "dataset", "owner", "tag", "state"]) filters.elements[name].value = query.get(name) ?? "";
   filters.elements.sort.value = query.get("sort") ?? "-began";
   const columns = query.getAll("col");
-  for (const box of columns.length ? filters.querySelectorAll("[name=col]") : []) box.checked = columns.includes(box.value);
+  for (const box of filters.querySelectorAll("[name=col]")) box.checked = columns.length ? columns.includes(box.value) : isUsual(box);
 }
 
 document.addEventListener("pointerdown", (event) => event.target.closest("#columns") || byId("columns").removeAttribute("open"));
