@@ -1,6 +1,6 @@
 """Drawings that the server makes: the architecture of a network and the lineage tree of a search, as SVG."""
 
-from searches.diagrams.architecture import architecture_svg, thumbnail_scale, thumbnail_svg
+from searches.diagrams.architecture import architecture_svg, columns_from, thumbnail_scale, thumbnail_svg
 from searches.diagrams.changes import changes
 from searches.diagrams.legends import (
     architecture_legend,
@@ -17,6 +17,7 @@ __all__ = [
     "architecture_legend",
     "architecture_svg",
     "changes",
+    "columns_from",
     "lineage_legend",
     "lineage_svg",
     "morphism_legend",

@@ -40,12 +40,12 @@ def architecture_svg(
     element is not for a page under our content security policy).
     """
     parts = parts_of(architecture, against)
-    dense = len(parts.rows) > MOST_ROWS
-    n_columns = 1 + sum(row.op == "max_pool" for row in parts.rows)
-    if dense and n_columns > 1 and width >= n_columns * COLUMN_WIDTH + 40:
+    least = _columns_from(parts)
+    if least is not None and width >= least:
         height, body = columns_svg(parts, width, lambdas or {})
     else:
-        height, body = _one_column(parts, DENSE if dense else NORMAL, width, lambdas or {})
+        sizes = DENSE if len(parts.rows) > MOST_ROWS else NORMAL
+        height, body = _one_column(parts, sizes, width, lambdas or {})
     return document(
         width,
         height,
@@ -54,6 +54,16 @@ def architecture_svg(
         role="img",
         aria_label=label or f"Network: {in_words(architecture)}",
     )
+
+
+def columns_from(architecture: Architecture) -> float | None:
+    """The width in px from which this network is drawn in a column for each resolution; None: in one column always."""
+    return _columns_from(parts_of(architecture, None))
+
+
+def _columns_from(parts: Parts) -> float | None:
+    n_columns = 1 + sum(row.op == "max_pool" for row in parts.rows)
+    return n_columns * COLUMN_WIDTH + 40 if n_columns > 1 and len(parts.rows) > MOST_ROWS else None
 
 
 def thumbnail_svg(

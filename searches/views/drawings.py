@@ -1,19 +1,21 @@
 """Drawings as SVG: the lineage tree of a search, and architectures by their digest."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from searches.diagrams import DRAWING_VERSION, architecture_svg, lineage_svg
+from searches.diagrams import DRAWING_VERSION, architecture_svg, columns_from, lineage_svg
 from searches.nash.architecture import Architecture
 from searches.report import report_html, report_name
 from searches.selectors import snapshot
 from searches.views.lookup import find_architecture, find_candidate, find_search, width_of
 
 TREE_WIDTH = 896
-NETWORK_WIDTH = 376
+NETWORK_WIDTH, WIDE = 376, 1334
+"""Of a network beside other panels, and of one that has a page's width to itself, in px."""
 WEEK = 7 * 24 * 3600
 
 
@@ -39,6 +41,12 @@ def architecture_drawing(request: HttpRequest, digest: str) -> HttpResponse:
     is_kept = request.GET.get("v") == DRAWING_VERSION
     kept = f"private, max-age={WEEK}, immutable" if is_kept else "private, no-cache"
     return HttpResponse(drawing, content_type="image/svg+xml", headers={"Cache-Control": kept})
+
+
+def room_for(architecture: Architecture) -> dict[str, Any]:
+    """What a template needs to give a network the room to be read in: its first width, and whether it wants all."""
+    least = columns_from(architecture)
+    return {"columns_from": least, "network_width": WIDE if least else NETWORK_WIDTH}
 
 
 @require_safe

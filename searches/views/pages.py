@@ -13,7 +13,7 @@ from searches.diagrams import architecture_svg, changes
 from searches.nash.architecture import Architecture
 from searches.selectors import snapshot
 from searches.views.buttons import BUTTONS
-from searches.views.drawings import NETWORK_WIDTH
+from searches.views.drawings import NETWORK_WIDTH, room_for
 from searches.views.lookup import find_candidate, find_search
 from searches.views.models import files_context
 from searches.views.writing import notes_context
@@ -42,7 +42,9 @@ def candidate_detail(request: HttpRequest, uuid: UUID, kind: str, step: int, ind
     search = find_search(request, uuid)
     candidate = find_candidate(search, kind, step, index)
     against = Architecture.from_dict(candidate.parent.architecture) if candidate.parent else None
-    drawing = architecture_svg(Architecture.from_dict(candidate.architecture), against, width=NETWORK_WIDTH)
+    architecture = Architecture.from_dict(candidate.architecture)
+    room = room_for(architecture)
+    drawing = architecture_svg(architecture, against, width=room["network_width"])
     exact = search.search_config.network_morphism
     context = {
         "search": search,
@@ -52,7 +54,7 @@ def candidate_detail(request: HttpRequest, uuid: UUID, kind: str, step: int, ind
         "snapshot": snapshot(search),
         "changes": changes(against, candidate.morphism_list(), exact=exact) if against else [],
         "drawing": mark_safe(drawing),  # noqa: S308  # diagrams escape all text
-        "network_width": NETWORK_WIDTH,
+        **room,
         **files_context(request, candidate),
     }
     return render(request, "searches/candidate.html", context)

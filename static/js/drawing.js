@@ -25,8 +25,11 @@ export class Network {
     this.#show();
   }
 
+  /** A network that is drawn in columns from some width on has the whole of it; any other would only be stretched. */
   #fit() {
-    const width = Math.min(560, Math.max(280, this.#box.clientWidth));
+    const room = this.#box.clientWidth;
+    const most = room >= Number(this.#box.dataset.columnsFrom ?? Infinity) ? 1600 : 560;
+    const width = Math.min(most, Math.max(280, room));
     if (Math.abs(width - this.#width) < 24) return;
     this.#width = width;
     this.#show();

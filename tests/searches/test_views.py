@@ -9,6 +9,7 @@ from django.urls import reverse
 from searches import services
 from searches.diagrams import DRAWING_VERSION
 from searches.models import Search
+from tests.searches.drawings import large
 from tests.searches.rows import claim, leased, make_dataset, make_search, pending, run_to, run_to_end, train
 
 pytestmark = pytest.mark.django_db
@@ -214,6 +215,18 @@ def test_the_page_of_a_child_draws_it_against_its_parent(client, alice):
     assert f"<h1 id=\"candidate-h\">{child.code}</h1>" in page.text
     assert url("candidate_detail", search, "pretrain", 0, 0) in page.text
     assert "is-new" in page.text or "is-wide" in page.text
+
+
+def test_a_large_network_has_the_width_of_its_page_and_is_drawn_in_columns(client, alice):
+    search = make_search(owner=alice)
+    client.force_login(alice)
+    address = url("candidate_detail", search, "pretrain", 0, 0)
+    assert "search-layout is-wide" not in client.get(address).text
+    search.candidates.update(architecture=large(60, 18).to_dict())
+    page = client.get(address).text
+    assert re.search(r'search-layout is-wide">\s*<section class="panel" id="network"', page)
+    assert 'data-width="1334" data-columns-from="850.0"' in page
+    assert page.count('class="band"') == 4  # 8×8 in two columns
 
 
 def test_a_candidate_that_is_not_there_is_404_in_the_page_style(client, alice):
