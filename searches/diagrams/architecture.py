@@ -57,7 +57,7 @@ def architecture_svg(
 
 
 def columns_from(architecture: Architecture) -> float | None:
-    """The width in px from which this network is drawn in a column for each resolution; None: in one column always."""
+    """The width in px from which this network is drawn in a column for each resolution; None if it never is."""
     return _columns_from(parts_of(architecture, None))
 
 
