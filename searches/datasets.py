@@ -55,6 +55,7 @@ def import_dataset(
     size: int | None = None,
     flips: bool = True,
     crops: bool = True,
+    test_per_cent: float | None = None,
     report: Callable[[int, int], None] | None = None,
     owner_id: int | None = None,
     waits: bool = False,
@@ -62,9 +63,10 @@ def import_dataset(
     """Import an image folder or archive as the data set `name`; the id of its row.
 
     `size`: pixels of a side, 8 to 64 (None: what the images suggest); `flips`: whether a mirrored image keeps its
-    label, `crops` whether one moved by an eighth of its side does.
+    label, `crops` whether one moved by an eighth of its side does; `test_per_cent`: the test part where the archive
+    has no test folder, 1 to 90 (None: one sixth).
     `report(done, total)` is called as images are decoded. `waits`: until another import has ended, else refused.
-    Raises BadName, BadArchive, ValueError for the size. Nothing is left of an import that fails.
+    Raises BadName, BadArchive, ValueError for size and share. Nothing is left of an import that fails.
     """
     check_name(name)
     target = folder_of(name)
@@ -73,7 +75,9 @@ def import_dataset(
         check_name(name)  # again: another import may have ended just now
         if target.exists():  # written, but its process died before the row was
             shutil.rmtree(target)
-        meta = convert(path, target, name=name, size=size, flips=flips, crops=crops, report=report)
+        meta = convert(
+            path, target, name=name, size=size, flips=flips, crops=crops, test_per_cent=test_per_cent, report=report
+        )
         try:
             with transaction.atomic():
                 return DataSet.objects.create(name=name, owner_id=owner_id, **_columns(meta)).pk

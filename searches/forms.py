@@ -34,7 +34,9 @@ GROUP_WORDS = {
 NAME_LENGTH = 200
 COPY = ", copy"
 HOURS_WORDS = "Wall time since the first training began, pauses left out. Empty: no limit."
-GOAL_WORDS = "Validation accuracy of the best network. Empty: no goal."
+GOAL_WORDS = (
+    "Validation accuracy of the best network; balanced accuracy where selection is balanced. Empty: no goal."
+)
 UNITS = {"k": 10**3, "m": 10**6, "g": 10**9}
 
 
@@ -134,7 +136,7 @@ class SearchForm(forms.Form):
         return cleaned
 
     def _check_split(self, dataset: DataSet | None) -> None:
-        errors = errors_of_split(self.config, dataset.n_train) if dataset else {}
+        errors = errors_of_split(self.config, dataset) if dataset else {}
         for name, message in errors.items():
             self.add_error(name, ValidationError(_sentence(message)))
 

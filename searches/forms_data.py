@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from searches import datasets
+from searches.nash.imagefolder.conversion import MAX_TEST_PER_CENT, MIN_TEST_PER_CENT
 from searches.nash.imagefolder.decode import MAX_SIDE, MIN_SIDE
 
 
@@ -16,6 +17,7 @@ class UploadForm(forms.Form):
 
     name = forms.CharField(max_length=datasets.MAX_NAME, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     size = forms.IntegerField(min_value=MIN_SIDE, max_value=MAX_SIDE, required=False)
+    test_per_cent = forms.FloatField(min_value=MIN_TEST_PER_CENT, max_value=MAX_TEST_PER_CENT, required=False)
     flips = forms.BooleanField(required=False, initial=True)
     crops = forms.BooleanField(required=False, initial=True)
     file_name = forms.CharField(max_length=255, widget=forms.HiddenInput)

@@ -86,6 +86,12 @@ class Search(models.Model):
     def search_config(self) -> SearchConfig:
         return SearchConfig.from_dict(self.config)
 
+    @property
+    def n_test(self) -> int:
+        """Images that it is tested on: as its settings say, else the whole test part of its data set."""
+        chosen: int | None = self.config.get("n_test")
+        return self.dataset.n_test if chosen is None else chosen
+
 
 class Candidate(models.Model):
     """One training of a search: a row with a lease, a fencing token (`attempt`) and a checkpoint."""

@@ -26,6 +26,7 @@ def import_upload(work: Work) -> Mapping[str, Any]:
             size=facts.get("size"),
             flips=facts.get("flips", True),
             crops=facts.get("crops", True),
+            test_per_cent=facts.get("test_per_cent"),
             report=lambda done, total: work.tell(done, total, f"Images of {upload.file_name} are decoded"),
             owner_id=upload.owner_id,
             waits=True,

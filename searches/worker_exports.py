@@ -105,9 +105,9 @@ def versions() -> dict[str, str]:
 def _images_to_prove_on(candidate: Candidate) -> tuple[Tensor, Tensor, bool]:
     """The test images of what was tested already, else the validation images of its search; labels; which."""
     dataset: ImageSet = files.load_images(candidate.search.dataset)
-    if candidate.test_accuracy is not None:
-        return dataset.test_images, dataset.test_labels, True
     config = candidate.search.search_config
+    if candidate.test_accuracy is not None:
+        return *dataset.test_part(config.seed, config.n_test), True
     chosen = dataset.split(config.seed, config.n_validation, config.n_training).validation
     return dataset.images[chosen], dataset.labels[chosen], False
 

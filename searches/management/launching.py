@@ -192,7 +192,7 @@ def result_lines(search: Search) -> list[str]:
     artifact = selectors.model_artifact(search)
     if artifact is not None:
         lines.append(f"The model: {model_store.place_of(artifact.file)}")
-    return lines + [_comparison_line(candidate, search.dataset.n_test) for candidate in _compared(search)]
+    return lines + [_comparison_line(candidate, search.n_test) for candidate in _compared(search)]
 
 
 def _comparison_line(candidate: Candidate, n_test: int) -> str:

@@ -103,6 +103,7 @@ def _search(config: SearchConfig, options: argparse.Namespace) -> int:
         device = choose_device(options.device)
         dataset = load_dataset(options.data, options.data_dir)
         dataset.split(config.seed, config.n_validation, config.n_training)
+        dataset.test_part(config.seed, config.n_test)
     except (ValueError, BadArchive) as error:
         return _complain(str(error), BAD_SETTINGS)
     try:

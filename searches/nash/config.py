@@ -66,6 +66,10 @@ class SearchConfig:
         None, "Data", "Drawn from those that are not held back. Empty: all.",
         unit="images", paper="40,000", minimum=1,
     )
+    n_test: int | None = setting(
+        None, "Data", "Drawn from the test images; the others are never looked at. Empty: all.",
+        unit="images", paper="10,000", minimum=1,
+    )
     selection: str = setting(
         "accuracy", "Data", "What decides a step. balanced: the mean over the classes, for unequal ones.",
         paper="accuracy", choices=SELECTIONS,
@@ -259,8 +263,8 @@ def _contradictions(config: SearchConfig) -> dict[str, str]:
             f"{config.lambda_end:g} is above lambda_start ({config.lambda_start:g}). "
             f"The rate only falls: give 0 to {config.lambda_start:g}"
         )
-    if config.n_classes < 2:
-        errors["n_classes"] = f"{config.n_classes} classes; a search needs at least 2"
+    if config.n_classes < 1:
+        errors["n_classes"] = f"{config.n_classes} classes; a search needs at least 1"
     if config.input_shape[0] not in (1, 3) or min(config.input_shape) < 1:
         errors["input_shape"] = f"{config.input_shape}: 1 (grey) or 3 (colour) channels and at least 1 pixel a side"
     elif (most := min(config.input_shape[1:]).bit_length()) < len(config.channels):

@@ -90,9 +90,25 @@ class ImageSet:
                 f"n_training={n_training}: {self.name} has {len(rest)} images that are not held back; give 1 to "
                 f"{len(rest)}, or leave it empty for all"
             )
-        labels = self.labels.numpy()[rest]
-        _, chosen = stratified_split(labels, n_training / len(rest), derive(seed, "split", step=1))
-        return rest[chosen]
+        return rest[_drawn(self.labels.numpy()[rest], n_training, derive(seed, "split", step=1))]
+
+    def test_part(self, seed: int, n_test: int | None = None) -> tuple[Tensor, Tensor]:
+        """Test images uint8 (n, C, H, W) and labels int64 (n,) that a search is tested on; None: all there are.
+
+        `n_test` of them are drawn, stratified, from a stream of their own. Raises ValueError where there are fewer.
+        """
+        if n_test is None or n_test == (n := len(self.test_labels)):
+            return self.test_images, self.test_labels
+        if not 0 < n_test < n:
+            raise ValueError(f"n_test={n_test}: {self.name} has {n} test images; give 1 to {n}, or nothing for all")
+        chosen = torch.from_numpy(_drawn(self.test_labels.numpy(), n_test, derive(seed, "split", step=2)))
+        return self.test_images[chosen], self.test_labels[chosen]
+
+
+def _drawn(labels: Indices, n: int, seed: int) -> Indices:
+    """Exactly n indices into labels, stratified; a class leaves one image, unless that is one too many."""
+    keeps = 1 if n <= len(labels) - len(np.unique(labels)) else 0
+    return stratified_split(labels, n / len(labels), seed, keeps=keeps)[1]
 
 
 def normalisation(images: Tensor, indices: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -183,9 +183,10 @@ def _measured(task: Task, training: Training, seal: Seal | None) -> Trained:
     network, dataset = training.network, task.dataset
     val_accuracy = test_accuracy = val_balanced = test_balanced = correct = test_softmax = None
     if task.sees_all:
-        logits = predict(network, dataset.test_images, on_batch=training.on_batch)
-        test_accuracy = accuracy(logits, dataset.test_labels)
-        test_balanced = balanced(rights(logits, dataset.test_labels), dataset.test_labels)
+        images, labels = dataset.test_part(task.config.seed, task.config.n_test)
+        logits = predict(network, images, on_batch=training.on_batch)
+        test_accuracy = accuracy(logits, labels)
+        test_balanced = balanced(rights(logits, labels), labels)
         test_softmax = torch.softmax(logits.double(), 1).float().numpy()
     else:
         if training.correct is None:  # resumed from the checkpoint of the last epoch

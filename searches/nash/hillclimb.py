@@ -105,6 +105,11 @@ class Outcome:
             raise ValueError(f"Outcome.status={self.status!r}: one of {', '.join(ENDED)}")
 
 
+    def measured_by(self, selection: str) -> float | None:
+        """The measure on the validation set that the search is decided by."""
+        return self.val_balanced if selection == "balanced" else self.val_accuracy
+
+
 History = Iterable[Outcome]
 
 
@@ -189,7 +194,7 @@ def winner(history: History, step: int, selection: str = "accuracy") -> Outcome 
 
 
 def _rank(outcome: Outcome, selection: str) -> tuple[float, bool, int]:
-    measured = outcome.val_balanced if selection == "balanced" else outcome.val_accuracy
+    measured = outcome.measured_by(selection)
     return -1.0 if measured is None else measured, outcome.job.is_parent, -outcome.job.index
 
 

@@ -61,10 +61,11 @@ def run_search(
     """Run Algorithm 1 to its end, and what it is compared with; shape and classes are taken from the data set.
 
     `on_event` gets each event as plain JSON values. Raises SearchFailed, InvalidConfig, what on_batch raises, and
-    ValueError where n_validation does not suit the data set.
+    ValueError where n_validation or n_test does not suit the data set.
     """
     started = perf_counter()
     config = config.replace(input_shape=dataset.input_shape, n_classes=dataset.n_classes)
+    dataset.test_part(config.seed, config.n_test)  # a size that cannot be is said now, not after hours
     search = _Search(config, dataset, choose_device(str(device)), on_event or _untold, on_batch)
     search.tell("search_created", dataset=dataset.name, epochs=config.epoch_budget, config=config.to_dict())
     while planned := plan(config, search.history):

@@ -52,10 +52,10 @@ def card_info(candidate: Candidate, versions: Mapping[str, str]) -> dict[str, An
         **model_info(candidate, test_accuracy=candidate.test_accuracy),
         "dataset_digest": search.dataset_digest,
         "split": f"Split with seed {config.seed}: {n_validation:,} of {dataset.n_train:,} training images for "
-        f"validation, {dataset.n_test:,} for the test; this network was trained on {n_seen:,} images, "
-        f"for {candidate.epochs:,} epochs.",
+        f"validation, {search.n_test:,} of {dataset.n_test:,} for the test; this network was trained on {n_seen:,} "
+        f"images, for {candidate.epochs:,} epochs.",
         "validation_measured": _measured(candidate.val_accuracy, n_validation),
-        "test_measured": _measured(candidate.test_accuracy, dataset.n_test),
+        "test_measured": _measured(candidate.test_accuracy, search.n_test),
         "versions": {"engine": search.engine_version, **versions},
     }
 

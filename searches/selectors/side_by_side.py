@@ -10,7 +10,7 @@ from django.urls import reverse
 from searches.comparisons import interval
 from searches.models import Candidate, Search
 from searches.nash.hillclimb import ENDED
-from searches.selectors.progress import is_superseded, n_validation_images
+from searches.selectors.progress import is_superseded, n_training_images, n_validation_images
 from searches.selectors.seeds import differing, groups_of, settings_of
 
 LEAST, MOST = 2, 6
@@ -60,7 +60,7 @@ def _candidates(searches: Iterable[Search]) -> dict[int, list[Candidate]]:
 def _search(search: Search, candidates: list[Candidate], group: int) -> Facts:
     config, dataset = search.search_config, search.dataset
     n_validation = n_validation_images(config, dataset.n_train)
-    n_train = dataset.n_train - n_validation
+    n_train = n_training_images(config, dataset.n_train)
     steps = _steps(candidates, n_train)
     final = next((c for c in candidates if c.kind == Candidate.Kind.FINAL and c.test_accuracy is not None), None)
     best = steps[-1] if steps else None
@@ -80,12 +80,12 @@ def _search(search: Search, candidates: list[Candidate], group: int) -> Facts:
         "val_interval": interval(best["val_accuracy"], n_validation) if best else None,
         "n_validation": n_validation,
         "test_error": None if final is None else 1.0 - (final.test_accuracy or 0.0),
-        "test_interval": None if final is None else interval(1.0 - (final.test_accuracy or 0.0), dataset.n_test),
-        "n_test": dataset.n_test,
+        "test_interval": None if final is None else interval(1.0 - (final.test_accuracy or 0.0), search.n_test),
+        "n_test": search.n_test,
         "n_parameters": model.n_parameters if model else None,
         "n_macs": model.n_macs if model else None,
         "epochs": round(sum(_epochs(c) for c in candidates), 2),
-        "compute": sum(_compute(c, n_train if c.kind in IN_STEPS else dataset.n_train) for c in candidates),
+        "compute": sum(_compute(c, n_train if c.kind in IN_STEPS else n_train + n_validation) for c in candidates),
         "seconds": round(sum(c.seconds or 0.0 for c in candidates), 1),
     }
 

@@ -231,7 +231,7 @@ def _dataset_fields(search: Search) -> dict[str, Any]:
         "name": dataset.name,
         "n_train": n_training_images(config, dataset.n_train),
         "n_validation": n_validation_images(config, dataset.n_train),
-        "n_test": dataset.n_test,
+        "n_test": search.n_test,
         "n_classes": dataset.n_classes,
         "input_shape": list(dataset.input_shape),
         "flips": dataset.flips,

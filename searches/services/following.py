@@ -63,14 +63,15 @@ def cut_short(search: Search, why: str) -> Next | None:
 def over_budget(search: Search, best: Outcome | None = None) -> str:
     """On which word of its budget the search is to be cut short, else "".
 
-    Its hours count at any time. Its accuracy counts where a step is decided, by `best`: so that what is found does
-    not depend on how many workers there are.
+    Its hours count at any time. Its accuracy, balanced where that decides the steps, counts where a step is decided,
+    by `best`: so that what is found does not depend on how many workers there are.
     """
     if search.hours_limit is not None and seconds_spent(search) >= search.hours_limit * sentences.HOUR:
         return f"Its budget of {search.hours_limit:g} h is spent"
-    accuracy = best.val_accuracy if best else None
+    selection = search.search_config.selection
+    accuracy = best.measured_by(selection) if best else None
     if search.accuracy_goal is not None and accuracy is not None and accuracy >= search.accuracy_goal:
-        return f"{sentences.per_cent(search.accuracy_goal)} validation accuracy are reached"
+        return f"{sentences.goal(search.accuracy_goal, selection)} are reached"
     return ""
 
 

@@ -62,7 +62,7 @@ def create_search(
             f"Search created on {dataset.name}: {config.n_steps} steps of {config.n_neigh}, "
             f"{config.epoch_budget:,} epochs"
             + (f" and {compared:,} of comparisons" if compared else "")
-            + sentences.budget(hours_limit, accuracy_goal),
+            + sentences.budget(hours_limit, accuracy_goal, config.selection),
             search_part=search_fields(search),
             candidates=candidates,
         )
@@ -75,13 +75,23 @@ def _check_images(config: SearchConfig, dataset: DataSet) -> None:
         errors["input_shape"] = f"{config.input_shape}; the images of {dataset.name} are {dataset.input_shape}"
     if config.n_classes != dataset.n_classes:
         errors["n_classes"] = f"{config.n_classes}; {dataset.name} has {dataset.n_classes}"
-    errors |= errors_of_split(config, dataset.n_train)
+    errors |= errors_of_split(config, dataset)
     if errors:
         raise InvalidConfig(errors)
 
 
-def errors_of_split(config: SearchConfig, n_images: int) -> dict[str, str]:
-    """What is wrong with the sizes of the split for a data set of so many training images, by setting."""
+def errors_of_split(config: SearchConfig, dataset: DataSet) -> dict[str, str]:
+    """What is wrong with the sizes of the split for this data set, by setting."""
+    errors = _errors_of_training_split(config, dataset.n_train)
+    if config.n_test is not None and config.n_test > dataset.n_test:
+        errors["n_test"] = (
+            f"{config.n_test:,}; {dataset.name} has {dataset.n_test:,} test images: give 1 to {dataset.n_test:,}, or "
+            "nothing for all"
+        )
+    return errors
+
+
+def _errors_of_training_split(config: SearchConfig, n_images: int) -> dict[str, str]:
     held_back = n_images // 5 if config.n_validation is None else config.n_validation
     if held_back >= n_images:
         return {

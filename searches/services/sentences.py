@@ -57,7 +57,7 @@ def ended(candidate: Candidate, *, looks: int = 0) -> str:
         return f"{subject(candidate)} {ENDS[Candidate.Status(candidate.status)]}: {candidate.reason}"
     parts = [duration(candidate.seconds or 0.0)]
     if candidate.test_accuracy is not None:
-        n_test = candidate.search.dataset.n_test
+        n_test = candidate.search.n_test
         look = f"look {looks} at the test set, {n_test:,} images"
         parts.insert(0, f"{per_cent(1 - candidate.test_accuracy)} test error ({look})")
     elif candidate.val_accuracy is not None:
@@ -98,10 +98,15 @@ def _doubt(runner_up: Candidate) -> str:
     return ", within noise" if runner_up.gap["p"] >= NOISE else ", clear"
 
 
-def budget(hours_limit: float | None, accuracy_goal: float | None) -> str:
+def goal(accuracy: float, selection: str) -> str:
+    """92.50 % validation accuracy; "balanced" where that decides."""
+    return f"{per_cent(accuracy)} {'balanced ' if selection == 'balanced' else ''}validation accuracy"
+
+
+def budget(hours_limit: float | None, accuracy_goal: float | None, selection: str = "accuracy") -> str:
     """", at most 12 h, until 92.50 % validation accuracy", as it follows what a search costs; "" without one."""
     hours = "" if hours_limit is None else f", at most {hours_limit:g} h"
-    return hours + ("" if accuracy_goal is None else f", until {per_cent(accuracy_goal)} validation accuracy")
+    return hours + ("" if accuracy_goal is None else f", until {goal(accuracy_goal, selection)}")
 
 
 def per_cent(fraction: float) -> str:

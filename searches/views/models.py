@@ -30,7 +30,7 @@ def model_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
         raise Http404("This search has no model yet.")
     candidate.search = search
     line = winning_line(candidate)
-    accuracy, n_images = candidate.test_accuracy, search.dataset.n_test
+    accuracy, n_images = candidate.test_accuracy, search.n_test
     context = {
         "search": search,
         "candidate": candidate,

@@ -97,12 +97,15 @@ function tell() {
   const about = field("dataset").selectedOptions[0]?.dataset;
   setText(byId("dataset-words"), about?.words ?? "No data set is there yet.");
   field("n_validation").placeholder = about ? count(Math.floor(Number(about.train) / 5)) : "";
+  field("n_training").placeholder = about ? count(Number(about.train) - (number("n_validation") ?? Math.floor(Number(about.train) / 5))) : "";
+  field("n_test").placeholder = about ? count(Number(about.test)) : "";
   field("padding").placeholder = about ? String(Math.floor(Number(about.side) / 8)) : "";
 }
 
 for (const radio of form.querySelectorAll('input[name="preset"]')) radio.addEventListener("change", () => take(radio));
 field("seed").addEventListener("input", rename);
 field("dataset").addEventListener("change", tell);
+field("n_validation").addEventListener("input", tell);
 form.addEventListener("input", add);
 byId("mistakes")?.focus();
 tell();

@@ -182,8 +182,9 @@ export class Header {
   // ------------------------------------------------------------------ the limits it was given, its disk use
 
   #foot() {
-    const { hours_limit: hours, accuracy_goal: goal, disk_bytes: disk } = this.#store.search;
-    const limits = [hours !== null && `${hours}\u202fh`, goal !== null && `${Number((100 * goal).toFixed(2))}\u202f% validation accuracy`].filter(Boolean);
+    const { hours_limit: hours, accuracy_goal: goal, disk_bytes: disk, config } = this.#store.search;
+    const measure = config.selection === "balanced" ? "balanced validation accuracy" : "validation accuracy";
+    const limits = [hours !== null && `${hours}\u202fh`, goal !== null && `${Number((100 * goal).toFixed(2))}\u202f% ${measure}`].filter(Boolean);
     const budget = limits.length ? `Budget: ${limits.join(" or ")}; then no further training of a step begins, and the best so far gets its final training. ` : "";
     setText(byId("status-foot"), `${budget}${bytes(disk)} on disk.`);
   }

@@ -108,7 +108,7 @@ byId("upload-halt").addEventListener("click", () => halted?.abort());
 function recall(chosen) {
   const begun = [...document.querySelectorAll("[data-file]")].find((item) => item.dataset.file === chosen?.name && Number(item.dataset.bytes) === chosen.size);
   if (!begun) return;
-  for (const name of ["name", "size"]) form.elements.namedItem(name).value = begun.dataset[name];
+  for (const name of ["name", "size", "test_per_cent"]) form.elements.namedItem(name).value = begun.dataset[name];
   for (const name of ["flips", "crops"]) form.elements.namedItem(name).checked = begun.dataset[name] !== "";
 }
 

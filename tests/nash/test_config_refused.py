@@ -40,7 +40,7 @@ def refusal(**settings: object) -> InvalidConfig:
         ({"input_shape": (3, 0, 32)}, "input_shape", "(3, 0, 32)", "at least 1 pixel a side"),
         ({"input_shape": (3, -8, 8)}, "input_shape", "(3, -8, 8)", "at least 1 pixel a side"),
         ({"input_shape": (4, 8, 8)}, "input_shape", "(4, 8, 8)", "1 (grey) or 3 (colour)"),
-        ({"n_classes": 0}, "n_classes", "0 classes", "at least 2"),
+        ({"n_classes": 0}, "n_classes", "0 classes", "at least 1"),
         ({"kernels": (3, 3, 5)}, "kernels", "(3, 3, 5)", "each once"),
         ({"widen_factors": (2, 2)}, "widen_factors", "(2, 2)", "each once"),
     ],

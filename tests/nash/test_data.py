@@ -215,3 +215,31 @@ def test_the_training_part_may_be_smaller_and_the_validation_images_stay(digits)
 def test_more_training_images_than_are_left_are_refused_with_what_there_is(digits, n_training):
     with pytest.raises(ValueError, match="1297 images that are not held back"):
         digits.split(0, 200, n_training)
+
+
+def test_a_part_of_the_test_images_is_drawn_stratified_and_seeded(digits):
+    images, labels = digits.test_part(3, 100)
+    assert (len(images), len(labels)) == (100, 100)
+    whole = torch.bincount(digits.test_labels)
+    assert (torch.bincount(labels) - whole / 3).abs().max() <= 1
+    known = {
+        image.numpy().tobytes(): int(label)
+        for image, label in zip(digits.test_images, digits.test_labels, strict=True)
+    }
+    assert [known[image.numpy().tobytes()] for image in images] == labels.tolist()
+    assert torch.equal(digits.test_part(3, 100)[0], images)
+    assert not torch.equal(digits.test_part(4, 100)[0], images)
+    assert digits.test_part(3)[0] is digits.test_images
+    assert digits.test_part(3, 300)[0] is digits.test_images
+
+
+@pytest.mark.parametrize("n", [1, 9, 290, 291, 299])
+def test_a_part_has_exactly_the_size_that_was_asked_for(digits, n):
+    assert len(digits.test_part(0, n)[1]) == n
+    assert len(digits.split(0, 1197, n).train) == n
+
+
+@pytest.mark.parametrize("n_test", [0, 301])
+def test_more_test_images_than_there_are_is_refused(digits, n_test):
+    with pytest.raises(ValueError, match=rf"n_test={n_test}: digits has 300 test images; give 1 to 300"):
+        digits.test_part(0, n_test)

@@ -44,6 +44,22 @@ def test_class_folders_alone_give_one_sixth_to_the_test_part(tmp_path):
     assert meta["notes"] == ["No test folder: one sixth of each class, 4 images, is the test part."]
 
 
+def test_without_a_test_folder_its_share_can_be_chosen(tmp_path):
+    files = {f"{name}/{i}.png": encoded(pixels(i)) for name in ("cat", "dog") for i in range(12)}
+    meta, (_, labels, _, test_labels) = imported(tmp_path, files, test_per_cent=25)
+    assert (np.bincount(labels).tolist(), np.bincount(test_labels).tolist()) == ([9, 9], [3, 3])
+    assert meta["notes"] == ["No test folder: 25 % of each class, 6 images, is the test part."]
+    for share in (0, 0.5, 91, -3):
+        with pytest.raises(ValueError, match=rf"test_per_cent={share}: must be 1 to 90"):
+            convert(tmp_path / "set.zip", tmp_path / "other", name="other", test_per_cent=share)
+
+
+def test_a_test_folder_is_the_test_part_whatever_share_was_asked_for(tmp_path):
+    meta, _ = imported(tmp_path, image_folder(), test_per_cent=25)
+    assert meta["counts"]["test"] == [2, 2]
+    assert meta["notes"] == ["The test folder is the test part; the share of 25 % was not needed."]
+
+
 @pytest.mark.parametrize("folder", ["val", "valid", "Validation"])
 def test_a_validation_folder_becomes_training_data_and_that_is_said(tmp_path, folder):
     files = image_folder()
@@ -128,9 +144,11 @@ def test_an_archive_without_images_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("prefix", ["train/", "wrapped/", "a/b/", ""])
-def test_a_single_class_is_refused_by_its_name(tmp_path, prefix):
-    files = {f"{prefix}cat/{i}.png": encoded(pixels(i)) for i in range(4)}
-    assert "only the class 'cat'" in zipped(tmp_path, files)
+def test_a_single_class_is_imported_with_a_warning(tmp_path, prefix):
+    files = {f"{prefix}cat/{i}.png": encoded(pixels(i)) for i in range(6)}
+    meta, (_, labels, _, test_labels) = imported(tmp_path, files)
+    assert (meta["classes"], labels.tolist(), test_labels.tolist()) == (["cat"], [0] * 5, [0])
+    assert "Only one class, 'cat': any network answers it, so every accuracy will be 100 %." in meta["notes"]
 
 
 def test_more_than_a_thousand_classes_are_refused(tmp_path):

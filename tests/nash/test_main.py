@@ -72,6 +72,7 @@ def test_the_module_runs_as_a_program_with_the_paper_settings_changed_one_by_one
         (["--set", "n_step=2"], "n_step: not a setting"),
         (["--set", "n_steps"], "n_steps: give it as name=value"),
         (["--preset", "huge"], "preset: 'huge' is none of demo, small"),
+        (["--set", "n_test=5000"], "n_test=5000: digits has 300 test images"),
         (["--set", "n_validation=5000"], "n_validation=5000: digits has 1497 training images"),
         (["--set", "precision=half"], "precision: 'half' is none of"),
         (["--set", "comparisons=scratch,resnet"], "comparisons: 'resnet' is none of snapshots, scratch"),

@@ -242,6 +242,17 @@ def test_a_search_ends_with_a_network_tested_once_in_float32(search, digits):
     assert (result.final.test_softmax.argmax(1) == digits.test_labels.numpy()).mean() == pytest.approx(exact)
 
 
+def test_a_search_may_be_tested_on_a_part_of_the_test_images(search, digits):
+    result, _ = search
+    config = TINY.replace(n_test=20)
+    trained = execute(result.history[-1].job, config, digits, result.network)
+    _, labels = digits.test_part(TINY.seed, 20)
+    assert trained.test_softmax.shape == (20, 10)
+    assert trained.test_accuracy == (trained.test_softmax.argmax(1) == labels.numpy()).mean()
+    with pytest.raises(ValueError, match="n_test=61"):
+        run_search(TINY.replace(n_test=61), digits)
+
+
 def test_a_search_is_what_plan_wants_and_nothing_else(search):
     result, _ = search
     keys = [o.job.key for o in result.history]

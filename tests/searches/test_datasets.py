@@ -49,8 +49,8 @@ def test_the_engine_loads_what_was_imported(pets, data_folder):
 
 
 def test_a_bad_archive_leaves_neither_row_nor_file(tmp_path, data_folder):
-    path = write_zip(tmp_path / "one.zip", image_folder(classes=("cat",)))
-    with pytest.raises(BadArchive, match="only the class 'cat'"):
+    path = write_zip(tmp_path / "one.zip", {"cat/readme.txt": b"no image"})
+    with pytest.raises(BadArchive, match="has no PNG, JPEG or WebP image"):
         datasets.import_dataset("one", path)
     assert not DataSet.objects.exists()
     assert list((data_folder / "datasets").iterdir()) == []
@@ -134,6 +134,14 @@ def test_the_command_imports_and_says_what_it_did(pets):
     assert lines[2] == "2 classes (training + test images): cat (6 + 2), dog (6 + 2)."
     assert lines[3].startswith("Brought to 12 x 12 px")
     assert not DataSet.objects.get().flips
+
+
+def test_the_command_takes_the_share_of_the_test_part(tmp_path):
+    path = write_zip(tmp_path / "flat.zip", {n.removeprefix("train/"): d for n, d in image_folder(n_test=0).items()})
+    assert "No test folder: 50 % of each class, 6 images" in run("import", "flat", path, "--test-per-cent", "50")
+    assert DataSet.objects.get().n_test == 6
+    with pytest.raises(CommandError, match="test_per_cent=95: must be 1 to 90"):
+        run("import", "flatter", path, "--test-per-cent", "95")
 
 
 def test_the_command_refuses_in_one_sentence(pets, tmp_path):

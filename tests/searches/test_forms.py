@@ -73,6 +73,8 @@ def test_numbers_are_read_as_people_write_them():
         ({"kernels": []}, "kernels", "at least one"),
         ({"n_validation": "1497"}, "n_validation", "none would be left to train on"),
         ({"n_validation": "497", "n_training": "1001"}, "n_training", "give 1 to 1,000"),
+        ({"n_test": "301"}, "n_test", "digits has 300 test images: give 1 to 300"),
+        ({"n_test": "0"}, "n_test", "outside the allowed range"),
         ({"selection": "f1"}, "selection", "not one of the available choices"),
         ({"max_parameters": "10"}, "max_parameters", "below model_0's own size"),
         ({"name": " "}, "name", "required"),

@@ -82,6 +82,7 @@ def test_launch_says_that_no_worker_is_alive(sent):
         (("--set", "n_steps=-1"), "n_steps"),
         (("--set", "n_steps=many"), "n_steps"),
         (("--set", "n_validation=2000"), "none would be left to train on"),
+        (("--set", "n_test=301"), "n_test: 301; digits has 300 test images: give 1 to 300, or nothing for all"),
         (("--dataset", "flowers"), r"(?s)No data set 'flowers'.*digits.*dataset import"),
     ],
 )

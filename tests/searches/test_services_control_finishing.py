@@ -16,6 +16,7 @@ from tests.searches.rows import (
     leased,
     make_dataset,
     make_search,
+    pending,
     result,
     run_to,
     run_to_end,
@@ -36,8 +37,8 @@ def finals(search: Search) -> list[tuple[int, str]]:
     return list(search.candidates.filter(kind="final").order_by("step").values_list("step", "parent__index"))
 
 
-def budgeted(**budget) -> Search:
-    config = SearchConfig(**{**TINY, "n_steps": 4})
+def budgeted(selection: str = "accuracy", **budget) -> Search:
+    config = SearchConfig(**{**TINY, "n_steps": 4, "selection": selection})
     launched = services.create_search(config, dataset=make_dataset(), name="Night run", **budget)
     return Search.objects.get(pk=launched.search_id)
 
@@ -251,6 +252,23 @@ def test_an_accuracy_that_is_reached_ends_it_where_a_step_would_begin():
     words = "70.00 % validation accuracy are reached: 1 step it is, the best so far gets its final training"
     assert search.events.get(kind="search_cut_short").words == words
     assert (search.status, search.config["n_steps"]) == ("finished", 1)
+
+
+@pytest.mark.parametrize(("selection", "n_steps"), [("balanced", 1), ("accuracy", 4)])
+def test_the_accuracy_that_counts_is_the_one_that_decides_the_steps(selection, n_steps):
+    search = budgeted(accuracy_goal=0.7, selection=selection)
+    while waiting := pending(search):
+        for candidate in waiting:
+            if candidate.kind == "neighbour":
+                services.finish(leased(candidate), result(0.5, val_balanced=0.8))
+            else:
+                train(candidate)
+    search.refresh_from_db()
+    assert search.config["n_steps"] == n_steps
+    if selection == "balanced":
+        words = search.events.get(kind="search_cut_short").words
+        assert words.startswith("70.00 % balanced validation accuracy are reached")
+        assert "until 70.00 % balanced validation accuracy" in search.events.get(kind="search_created").words
 
 
 def test_an_accuracy_that_is_not_reached_changes_nothing():

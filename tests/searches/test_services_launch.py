@@ -2,7 +2,7 @@
 
 import pytest
 
-from searches import services
+from searches import selectors, services
 from searches.models import Candidate, Search
 from searches.nash.config import InvalidConfig, SearchConfig
 from searches.nash.hillclimb import plan
@@ -45,6 +45,17 @@ def test_a_validation_set_larger_than_the_images_is_refused():
     with pytest.raises(InvalidConfig) as caught:
         services.create_search(SearchConfig(**TINY, n_validation=1497), dataset=make_dataset(), name="Tiny")
     assert "n_validation" in caught.value.errors
+
+
+def test_a_search_is_tested_on_as_many_images_as_it_was_launched_with():
+    with pytest.raises(InvalidConfig) as caught:
+        make_search(n_test=301)
+    assert set(caught.value.errors) == {"n_test"}
+    search = run_to_end(make_search(n_test=100))
+    assert search.n_test == selectors.snapshot(search)["dataset"]["n_test"] == 100
+    final = search.events.filter(kind="candidate_ended", payload__candidates__0__test_accuracy=0.9).get()
+    assert "look 1 at the test set, 100 images" in final.words
+    assert make_search().n_test == 300
 
 
 def test_a_search_runs_through_algorithm_1():

@@ -169,6 +169,7 @@ def test_an_import_that_is_cancelled_leaves_nothing(client, alice, pets, data_fo
         ({"name": "a b"}, "name", "cannot be a data set's name"),
         ({"name": "uploads"}, "name", "cannot be a data set's name"),
         ({"size": 7}, "size", "greater than or equal to 8"),
+        ({"test_per_cent": 95}, "test_per_cent", "less than or equal to 90"),
     ],
 )
 def test_what_cannot_be_is_refused_before_a_byte_has_come(client, alice, changes, field, words):

@@ -17,10 +17,10 @@ from tests.nash.networks import randomised
 from tests.searches.rows import TINY, claim, pending, result
 
 
-def make_trained_search(owner=None, *, name: str = "Trained", seed: int = 0) -> Search:
+def make_trained_search(owner=None, *, name: str = "Trained", seed: int = 0, n_test: int | None = None) -> Search:
     """A search of one step on the digits, finished, its final network with mix, concat and a widened block."""
     dataset = DataSet.objects.get(pk=datasets.ensure_digits())
-    config = SearchConfig(**{**TINY, "n_steps": 1, "n_neigh": 2, "n_NM": 3, "seed": seed})
+    config = SearchConfig(**{**TINY, "n_steps": 1, "n_neigh": 2, "n_NM": 3, "seed": seed, "n_test": n_test})
     launched = services.create_search(config, dataset=dataset, name=name, owner=owner)
     search = Search.objects.get(pk=launched.search_id)
     while waiting := pending(search):
@@ -36,7 +36,8 @@ def _end(candidate: Candidate, dataset: DataSet, seed: int) -> None:
     network = randomised(Network(Architecture.from_dict(candidate.architecture), _generator(seed)), seed).eval()
     images = load_images(dataset)
     is_tested = candidate.kind == "final"
-    pixels, labels = (images.test_images, images.test_labels) if is_tested else (images.images, images.labels)
+    n_test = candidate.search.search_config.n_test
+    pixels, labels = images.test_part(seed, n_test) if is_tested else (images.images, images.labels)
     with torch.inference_mode():
         softmax = network(network.normalise(pixels)).softmax(1)
     accuracy = float((softmax.argmax(1) == labels).float().mean())

@@ -35,6 +35,10 @@ class Command(BaseCommand):
         importing.add_argument(
             "--size", type=int, metavar="N", help="pixels of a side, 8 to 64 (default: what most images have)"
         )
+        importing.add_argument(
+            "--test-per-cent", type=float, metavar="N",
+            help="without a test folder: this share of the images becomes the test part, 1 to 90 (default: a sixth)",
+        )
         fetching = verbs.add_parser("download", help="fetch a well-known set from its makers")
         fetching.add_argument("name", choices=list(ORIGINALS))
         fetching.add_argument("--size", type=int, metavar="N", help="pixels of a side, 8 to 64")
@@ -44,13 +48,27 @@ class Command(BaseCommand):
         {"import": self._import, "download": self._download, "list": self._list}[verb](**options)
 
     def _import(
-        self, *, name: str, path: Path, no_flip: bool, no_crop: bool, size: int | None, **_options: Any
+        self,
+        *,
+        name: str,
+        path: Path,
+        no_flip: bool,
+        no_crop: bool,
+        size: int | None,
+        test_per_cent: float | None,
+        **_options: Any,
     ) -> None:
         progress = Progress(cast(TextIO, self.stdout._out), is_terminal=self.stdout.isatty())
         start = time.monotonic()
         try:
             pk = datasets.import_dataset(
-                name, path, size=size, flips=not no_flip, crops=not no_crop, report=_reporter(progress, path.name)
+                name,
+                path,
+                size=size,
+                flips=not no_flip,
+                crops=not no_crop,
+                test_per_cent=test_per_cent,
+                report=_reporter(progress, path.name),
             )
         except (BadArchive, ValueError) as error:
             raise CommandError(str(error)) from error

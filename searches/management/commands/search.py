@@ -289,7 +289,8 @@ def _add_settings(parser: CommandParser, base: str) -> None:
     parser.add_argument("--hours", type=float, help="budget: no training of a step begins after so many hours")
     parser.add_argument(
         "--accuracy", type=float, metavar="PERCENT",
-        help="budget: no step begins once a network has this validation accuracy, such as 92.5",
+        help="budget: no step begins once a network has this validation accuracy, such as 92.5; balanced accuracy "
+        "with selection=balanced",
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ Labelled = Sequence[tuple[Entry, int]]
 SPLIT_SEED = 0
 BROKEN_SHARE = 100  # one image in so many may be broken
 N_BROKEN_NAMED = 20
+MIN_TEST_PER_CENT, MAX_TEST_PER_CENT = 1, 90
 N_SAMPLED = 1000  # images whose headers decide the size
 SAMPLED_BYTES = 256 * 2**20
 
@@ -75,24 +76,28 @@ def convert(
     size: int | None = None,
     flips: bool = True,
     crops: bool = True,
+    test_per_cent: float | None = None,
     report: Report | None = None,
     n_processes: int | None = None,
 ) -> Meta:
     """Convert an image folder (folder, zip, tar, tar.gz) to the folder of arrays `target`; its meta.json's content.
 
     Images become squares of `size` pixels, 8 to 64; None: the median of their shorter sides, 64 at most. Without a
-    test folder one sixth becomes the test part, stratified, seed 0. `flips`: whether a mirrored image keeps its
+    test folder `test_per_cent` of the images, 1 to 90, become the test part, stratified, seed 0; None: one sixth.
+    `flips`: whether a mirrored image keeps its
     label; `crops`: whether one moved by an eighth of its side does.
     `report(done, total)` is called as images are decoded; what it raises ends the conversion.
     `n_processes` decode (0: none but this one).
-    Raises BadArchive, ValueError for a size outside 8..64; target then does not exist.
+    Raises BadArchive, ValueError for a size outside 8..64 or a share outside 1..90; target then does not exist.
     """
     if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
         raise ValueError(f"size={size}: must be {MIN_SIDE} to {MAX_SIDE} pixels")
+    if test_per_cent is not None and not MIN_TEST_PER_CENT <= test_per_cent <= MAX_TEST_PER_CENT:
+        raise ValueError(f"test_per_cent={test_per_cent:g}: must be {MIN_TEST_PER_CENT} to {MAX_TEST_PER_CENT}")
     source = Path(source)
     try:
         with published(Path(target)) as folder:
-            return _convert_into(folder, source, name, size, (flips, crops), report, n_processes)
+            return _convert_into(folder, source, name, size, test_per_cent, (flips, crops), report, n_processes)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise BadArchive(f"The disk is too full to import {source.name}.") from error
@@ -104,13 +109,14 @@ def _convert_into(
     source: Path,
     name: str,
     size: int | None,
+    test_per_cent: float | None,
     keeps_label: tuple[bool, bool],
     report: Report | None,
     n_processes: int | None,
 ) -> Meta:
     opened, listing = open_source(source, folder)
     layout = find_layout(listing)
-    train, test, split_note = _parts(layout)
+    train, test, split_note = _parts(layout, test_per_cent)
     tally = _Tally(listing.label, len(train) + len(test), report)
     side = size or _side_of(opened, train, listing.label)
     _check_space(folder, tally.n_images, side)
@@ -133,12 +139,16 @@ def _convert_into(
     return meta
 
 
-def _parts(layout: Layout) -> tuple[Labelled, Labelled, list[str]]:
-    """Training and test part; without a test folder one sixth of the training part is taken, and a note says so."""
+def _parts(layout: Layout, test_per_cent: float | None) -> tuple[Labelled, Labelled, list[str]]:
+    """Training and test part; without a test folder a share of the training part is taken, and a note says so."""
     if layout.test is not None:
-        return layout.train, layout.test, []
-    rest, taken = stratified_split([label for _, label in layout.train], TEST_FRACTION, SPLIT_SEED)
-    note = f"No test folder: one sixth of each class, {counted(len(taken), 'image')}, is the test part."
+        unused = f"The test folder is the test part; the share of {test_per_cent or 0:g} % was not needed."
+        return layout.train, layout.test, [unused] if test_per_cent is not None else []
+    fraction, share = (TEST_FRACTION, "one sixth") if test_per_cent is None else (
+        test_per_cent / 100, f"{test_per_cent:g} %"
+    )  # fmt: skip
+    rest, taken = stratified_split([label for _, label in layout.train], fraction, SPLIT_SEED)
+    note = f"No test folder: {share} of each class, {counted(len(taken), 'image')}, is the test part."
     return [layout.train[i] for i in rest], [layout.train[i] for i in taken], [note]
 
 

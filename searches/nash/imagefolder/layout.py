@@ -13,7 +13,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
 TRAIN = frozenset({"train", "training"})
 VALIDATION = frozenset({"val", "valid", "validation"})
 TEST = frozenset({"test", "testing"})
-MIN_CLASSES, MAX_CLASSES = 2, 1000
+MAX_CLASSES = 1000
 N_NAMED = 5  # names that a message lists
 
 
@@ -54,7 +54,7 @@ def find_layout(listing: Listing) -> Layout:
     """The image folder in the listing: train, val and test folders, or class folders alone.
 
     Wrapping folders are passed through. Classes stand in natural order, numbered from 0; images by class, then path.
-    Raises BadArchive if there is none, or its classes are fewer than 2, more than 1,000, or contradict each other.
+    Raises BadArchive if there is none, or its classes are more than 1,000, or contradict each other.
     """
     images = [
         _Image(entry, tuple(name.split("/"))) for name, entry in listing.files.items() if suffix_of(name) in SUFFIXES
@@ -73,7 +73,7 @@ def find_layout(listing: Listing) -> Layout:
     if n_stray:
         notes.append(f"Left out, in no class folder: {counted(n_stray, 'image')}.")
     classes = _classes(listing.label, parts["train"])
-    notes += _empty_class_notes(listing, class_roots, classes)
+    notes += _single_class_note(classes) + _empty_class_notes(listing, class_roots, classes)
     number = {name: i for i, name in enumerate(classes)}
     for part in ("val", "test"):
         _check_classes(listing.label, part, parts.get(part, []), number)
@@ -175,11 +175,10 @@ def class_name(part: str) -> str:
 
 
 def _classes(label: str, images: Iterable[_Image]) -> tuple[str, ...]:
-    """Class names in natural order. Raises BadArchive unless they are 2 to 1,000."""
+    """Class names in natural order. Raises BadArchive unless they are 1 to 1,000."""
     names = sorted({class_name(part) for part in {image.parts[0] for image in images}}, key=natural_order)
-    if len(names) < MIN_CLASSES:
-        only = f"only the class {shown(names[0])}" if names else "no class"
-        raise BadArchive(f"{label} has {only}; at least two class folders with images are needed.")
+    if not names:
+        raise BadArchive(f"{label} has no class; at least one class folder with images is needed.")
     if len(names) > MAX_CLASSES:
         raise BadArchive(f"{label} has {len(names):,} classes; at most {MAX_CLASSES:,} are possible.")
     return tuple(names)
@@ -210,6 +209,12 @@ def _numbered(images: Iterable[_Image], number: dict[str, int]) -> tuple[tuple[E
 def _is_in_train(image: _Image, root: tuple[str, ...]) -> bool:
     depth = len(root)
     return image.parts[:depth] == root and len(image.parts) > depth + 2 and image.parts[depth].casefold() in TRAIN
+
+
+def _single_class_note(classes: Sequence[str]) -> list[str]:
+    if len(classes) > 1:
+        return []
+    return [f"Only one class, {shown(classes[0])}: any network answers it, so every accuracy will be 100 %."]
 
 
 def _empty_class_notes(listing: Listing, class_roots: set[str], classes: Sequence[str]) -> list[str]:
