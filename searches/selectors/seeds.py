@@ -1,8 +1,10 @@
 """Searches with the same settings but for the seed: repetitions of one experiment."""
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from os.path import commonprefix
 from typing import Any
 
 from searches.models import Search
@@ -14,6 +16,10 @@ SAME_SEARCH = ("seed", "comparisons")
 """What may differ between repetitions: chance, and what is trained after the search has ended."""
 TOLD = 3
 """Settings that a group's name tells at most."""
+LEAST_ALIKE = 3
+"""Letters that names have to begin with alike for that to be a group's name."""
+GROUPED_FROM = 10_000
+"""Whole numbers from here on are read with commas."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +45,38 @@ def differing(settings: Collection[Settings]) -> list[str]:
 def groups_of(searches: Sequence[Search], settings: Mapping[int, Settings]) -> list[Group]:
     """The groups, in the order of their first search; `settings` by the searches' primary keys.
 
-    A group of one is named as its search, others by what sets them apart from the other searches given.
+    A group of one is named as its search; others by what their searches' names begin with alike, where that tells
+    the groups apart, else by what sets them apart from the other searches given.
     """
     apart = [name for name in differing(settings.values()) if name not in SAME_SEARCH]
     members: dict[tuple[str, ...], list[Search]] = defaultdict(list)
     for search in searches:
         own = settings[search.pk]
         members[tuple(value for name, value in own.items() if name not in SAME_SEARCH)].append(search)
-    return [Group(_name(found, settings[found[0].pk], apart), found) for found in members.values()]
+    alike = [_alike(found) for found in members.values()]
+    names = [
+        name if name and alike.count(name) == 1 else _told(settings[found[0].pk], apart)
+        for found, name in zip(members.values(), alike, strict=True)
+    ]
+    return [
+        Group(found[0].name if len(found) == 1 else f"{name}, {len(found)} seeds", found)
+        for found, name in zip(members.values(), names, strict=True)
+    ]
 
 
-def _name(members: list[Search], own: Settings, apart: list[str]) -> str:
-    if len(members) == 1:
-        return members[0].name
+def _alike(members: list[Search]) -> str:
+    """What the names begin with alike, without a word cut in two and without "seed"; "" for next to nothing."""
+    names = [search.name for search in members]
+    start = commonprefix(names)
+    if any(name[len(start) : len(start) + 1].isalnum() for name in names):
+        start = re.sub(r"\w+$", "", start)
+    start = re.sub(r"[\W_]*(\bseed)?[\W_]*$", "", start)
+    return start if len(start) >= LEAST_ALIKE else ""
+
+
+def _told(own: Settings, apart: list[str]) -> str:
     told = ", ".join(f"{name} {own[name]}" for name in apart[:TOLD]) + (" …" if len(apart) > TOLD else "")
-    return f"{told or 'same settings'}, {len(members)} seeds"
+    return told or "same settings"
 
 
 def _words(value: Any) -> str:
@@ -61,4 +84,6 @@ def _words(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(str(part) for part in value) or "none"
+    if isinstance(value, int) and value >= GROUPED_FROM:
+        return f"{value:,}"
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -3,14 +3,14 @@
 import { offerData } from "./data.js";
 import { byId, onThemeChange, oncePerFrame, setText } from "./dom.js";
 import { CONFIG, axis, baseLayout, caption, palette, percentRange } from "./figure.js";
-import { percent } from "./format.js";
+import { percent, short } from "./format.js";
 import { SERIES, sample } from "./series.js";
 import { meanAndSpread } from "./spread.js";
 
 const { searches, groups } = JSON.parse(byId("compared").textContent);
 const COSTS = {
-  compute: { title: "MACs × images × epochs of all trainings so far", words: "Forward passes of every training up to the step, losers too; going back costs about twice as much again." },
-  seconds: { title: "seconds of training so far", words: "Seconds of every training up to the step, losers too, whichever device trained it." },
+  compute: { title: "MACs × images × epochs so far", words: "Forward passes of every training up to the step, losers too." },
+  seconds: { title: "seconds of training so far", words: "Of every training up to the step, losers too, on any device." },
 };
 let cost = "compute";
 
@@ -26,6 +26,24 @@ for (const place of document.querySelectorAll(".series-of")) place.append(sample
 const bestOf = (group) => meanAndSpread(membersOf(group).map((search) => search.steps.map((step) => step.val_accuracy)));
 
 // ------------------------------------------------------------------ drawing
+
+/** A log axis over these values, with 1, 2 and 5 of a decade written where there is room for them. */
+function logAxis(values, title, colour) {
+  const logs = values.filter((value) => value > 0).map(Math.log10);
+  if (!logs.length) return {};
+  const room = Math.max(0.05, 0.06 * (Math.max(...logs) - Math.min(...logs)));
+  const range = [Math.min(...logs) - room, Math.max(...logs) + room];
+  const steps = [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 5], [1, 3], [1]];
+  const ticksOf = (of) => {
+    const decades = Array.from({ length: Math.ceil(range[1]) - Math.floor(range[0]) + 1 }, (_, i) => Math.floor(range[0]) + i);
+    return decades.flatMap((decade) => of.map((digit) => digit * 10 ** decade)).filter((tick) => Math.log10(tick) >= range[0] && Math.log10(tick) <= range[1]);
+  };
+  const ticks = steps.map(ticksOf).find((found) => found.length <= 6) ?? ticksOf([1]).filter((_, i) => i % 2 === 0);
+  return { type: "log", range, tickmode: "array", tickvals: ticks, ticktext: ticks.map(shortTick), title: { text: title, font: { size: 12, color: colour["ink-3"] }, standoff: 8 } };
+}
+
+/** "20 k" rather than "20.0 k". */
+const shortTick = (value) => (value < 10 ? String(Number(value.toPrecision(2))) : short(value).replace(/\.0+(?=\D|$)/, "").replace(/(\.\d*?)0+(?=\D)/, "$1"));
 
 const chart = (id, traces, xaxis, yaxis, colour, above) =>
   Plotly.react(
@@ -85,7 +103,7 @@ function drawCost(colour) {
       hovertemplate: "%{customdata}<br>%{x:.4s}<extra></extra>",
     };
   });
-  chart("cost", traces, { nticks: 6, title: { text: COSTS[cost].title, font: { size: 12, color: colour["ink-3"] } }, exponentformat: "SI" }, {}, colour, "validation accuracy, %");
+  chart("cost", traces, logAxis(searches.flatMap((search) => search.steps.map((step) => step[cost])), `${COSTS[cost].title}, log scale`, colour), {}, colour, "validation accuracy, %");
   setText(byId("cost-sub"), COSTS[cost].words);
   byId("cost-plot").setAttribute("aria-label", `Validation accuracy against ${COSTS[cost].title}; the data table has the values`);
 }
@@ -104,7 +122,7 @@ function drawSize(colour) {
       trace(search.steps, { mode: "lines+markers", line: { color: colour[token], width: 1.5, dash }, marker: { symbol, size: 9, color: colour[token], line: { width: 1, color: colour.surface } } }),
     ];
   });
-  chart("size", traces, { nticks: 6, title: { text: "parameters", font: { size: 12, color: colour["ink-3"] } }, exponentformat: "SI" }, {}, colour, "validation accuracy, %");
+  chart("size", traces, logAxis(searches.flatMap((search) => search.trainings.map((t) => t.n_parameters)), "parameters, log scale", colour), {}, colour, "validation accuracy, %");
   byId("size-plot").setAttribute("aria-label", "Validation accuracy against parameters of every network trained in the steps; the data table has the values");
 }
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -14,6 +15,19 @@ ARGUMENTS = [
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
 ACCOUNT = {"username": "ada", "password": "engine-of-1843"}
+FAILED = """
+from django.contrib.auth import get_user_model
+from searches import services
+from searches.models import DataSet
+from searches.nash.presets import preset_config
+digits = DataSet.objects.get(name="digits")
+config = preset_config("demo", input_shape=digits.input_shape)
+owner = get_user_model().objects.get(username="ada")
+launched = services.create_search(config, dataset=digits, name="Lost", owner=owner)
+lease = services.claim(launched.candidate_ids[0], worker="gone:cpu-0", threads=1, numeric_path="cpu-float32-1",
+                       dataset_digest=digits.digest)
+services.end_candidate(lease, "failed", "the weights of its parent are not there")
+"""
 TINY = {"n_steps": 1, "n_neigh": 2, "epoch_pretrain": 2, "epoch_neigh": 2, "epoch_final": 2}
 expect.set_options(timeout=15_000)
 
@@ -84,6 +98,14 @@ def finished(browser: Browser, site: Site, signed_in: Any) -> str:
     expect(page.locator("#state")).to_contain_text("Finished:", timeout=180_000)
     context.close()
     return uuid
+
+
+@pytest.fixture(scope="session")
+def failed(site: Site, signed_in: Any, finished: str) -> str:
+    """The uuid of a search whose pretraining failed, by the services that a worker calls."""
+    site.manage("shell", "-c", FAILED)
+    ((uuid,),) = site.rows("SELECT uuid FROM searches_search WHERE name = 'Lost' AND status = 'failed'")
+    return str(UUID(uuid))
 
 
 def watch(page: Page, complaints: list[str], address: str = "") -> None:

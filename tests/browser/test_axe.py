@@ -1,9 +1,7 @@
 """axe-core on every page, in both themes: a running, a failed and a finished search, and a site without any."""
 
 from pathlib import Path
-from uuid import UUID
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import launch
@@ -13,19 +11,6 @@ AXE = (Path(__file__).parents[1] / "vendor" / "axe" / "axe.min.js").read_text()
 RUN = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
   .filter(({ impact }) => impact === "serious" || impact === "critical")
   .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
-FAILED = """
-from django.contrib.auth import get_user_model
-from searches import services
-from searches.models import DataSet
-from searches.nash.presets import preset_config
-digits = DataSet.objects.get(name="digits")
-config = preset_config("demo", input_shape=digits.input_shape)
-owner = get_user_model().objects.get(username="ada")
-launched = services.create_search(config, dataset=digits, name="Lost", owner=owner)
-lease = services.claim(launched.candidate_ids[0], worker="gone:cpu-0", threads=1, numeric_path="cpu-float32-1",
-                       dataset_digest=digits.digest)
-services.end_candidate(lease, "failed", "the weights of its parent are not there")
-"""
 
 
 def violations(page: Page) -> dict[str, list[str]]:
@@ -44,20 +29,13 @@ def menu(page: Page) -> list[str]:
     return page.eval_on_selector_all("header a[href^='/']", "links => links.map((link) => link.getAttribute('href'))")
 
 
-@pytest.fixture(scope="module")
-def failed(site: Site, signed_in, finished) -> str:
-    """The uuid of a search whose pretraining failed, by the services that a worker calls."""
-    site.manage("shell", "-c", FAILED)
-    ((uuid,),) = site.rows("SELECT uuid FROM searches_search WHERE name = 'Lost' AND status = 'failed'")
-    return str(UUID(uuid))
-
-
 def test_no_page_has_a_serious_violation(open_page, finished, failed):
     page = open_page("/")
     running = launch(page, "Long", epoch_pretrain=500)
     expect(page.locator("#state")).to_contain_text("Pretraining")
     searches = [f"/searches/{uuid}/" for uuid in (running, failed, finished)]
-    paths = dict.fromkeys(["/", *menu(page), *searches, f"/searches/{finished}/neighbour-1-1/"])
+    compared = f"/compare/?s={finished}&s={running}"
+    paths = dict.fromkeys(["/", *menu(page), *searches, f"/searches/{finished}/neighbour-1-1/", compared])
     found = {}
     for path in paths:
         page.goto(path)

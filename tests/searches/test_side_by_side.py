@@ -23,9 +23,31 @@ def test_seeds_of_one_setting_are_a_group_whose_steps_are_those_of_its_members()
     other = run_to_end(make_search(name="Random", n_neigh=1))
     found = compared(*searches, other)
     assert [group["members"] for group in found["groups"]] == [[str(s.uuid) for s in searches], [str(other.uuid)]]
+    assert [group["name"] for group in found["groups"]] == ["Seed, 2 seeds", "Random"]
     assert [search["number"] for search in found["searches"]] == [1, 1, 2]
     steps = [step["val_accuracy"] for step in found["searches"][0]["steps"]]
     assert steps == [ACCURACIES["model_0"], ACCURACIES["1.2"], ACCURACIES["2.1"]]
+
+
+@pytest.mark.parametrize(
+    ("names", "group"),
+    [
+        (["Wide, seed 0", "Wide, seed 12"], "Wide, 2 seeds"),
+        (["no SGDR 3", "no SGDR 4"], "no SGDR, 2 seeds"),
+        (["baseline", "bassline"], "n_neigh 3, 2 seeds"),  # a word cut in two says nothing
+    ],
+)
+def test_a_group_is_called_what_its_names_begin_with_or_else_by_its_settings(names, group):
+    found = compared(*[make_search(name=name, seed=i) for i, name in enumerate(names)], make_search(n_neigh=1))
+    assert found["groups"][0]["name"] == group
+
+
+def test_groups_whose_names_begin_alike_are_told_apart_by_their_settings():
+    searches = [make_search(name=f"Tiny {n} {seed}", n_neigh=n, seed=seed) for n in (2, 3) for seed in range(2)]
+    assert [group["name"] for group in compared(*searches)["groups"]] == ["Tiny 2, 2 seeds", "Tiny 3, 2 seeds"]
+    Search.objects.update(name="Tiny")
+    again = compared(*Search.objects.order_by("pk"))["groups"]
+    assert [group["name"] for group in again] == ["n_neigh 2, 2 seeds", "n_neigh 3, 2 seeds"]
 
 
 def test_only_what_differs_is_listed_comparisons_among_it_but_they_split_no_group():
