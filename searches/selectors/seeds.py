@@ -67,7 +67,8 @@ def groups_of(searches: Sequence[Search], settings: Mapping[int, Settings]) -> l
 def _alike(members: list[Search]) -> str:
     """What the names begin with alike, without a word cut in two and without "seed"; "" for next to nothing."""
     names = [search.name for search in members]
-    start = "".join(letter for letter, *_ in takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False)))
+    shared = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    start = "".join(letter for letter, *_ in shared)
     if any(name[len(start) : len(start) + 1].isalnum() for name in names):
         start = re.sub(r"\w+$", "", start)
     start = re.sub(r"[\W_]*(\bseed)?[\W_]*$", "", start)
