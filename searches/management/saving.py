@@ -17,9 +17,8 @@ from searches.nash.architecture import Architecture
 from searches.report import report_html, report_name
 from searches.selectors import best_so_far, newest_job, snapshot
 from searches.selectors.exports import NAMES, files_subject
+from searches.services.keeping import GOES_NO_FURTHER
 
-GOES_NO_FURTHER = (Search.Status.STOPPED, Search.Status.FAILED)
-"""Of these the best network so far can be downloaded."""
 LOOK_SECONDS = 0.5
 TREE_WIDTH, NETWORK_WIDTH = 896, 376
 

@@ -142,7 +142,10 @@ def plan(config: SearchConfig, history: History) -> list[Job]:
         missing = [key for key in keys if key not in ended]
         if missing:
             return [_neighbour(config, best.job, key) for key in missing]
-        best = winner(ended.values(), step, config.selection)
+        decided = winner(ended.values(), step, config.selection)
+        if decided is None and any(ended[key].status == "cancelled" for key in keys):
+            continue  # cut off before a candidate was done: the best is what it was
+        best = decided
     final = ("final", config.n_steps, 0)
     if best is None:
         return []

@@ -126,9 +126,10 @@ def _path(works: Sequence[Work]) -> Path:
 def _chances(step: Sequence[Work]) -> list[float]:
     done = [w.val_accuracy for w in step if not w.is_open and w.val_accuracy is not None]
     best = max(done, default=None)
-    return [
+    chances = [
         1.0 if w.is_open else float(len(done)) if best is not None and w.val_accuracy == best else 0.0 for w in step
     ]
+    return chances if any(chances) else []  # a step that was cut off undecided is as if it were to come
 
 
 def seconds_on(

@@ -12,14 +12,14 @@ from searches.services.moving import crown, move_on
 
 
 def finish_now(search: Search, by: By) -> list[int]:
-    """Skip to the final training of the best so far; what is open of the step is cancelled.
+    """Skip to the final training of the best so far, model_0 where no child is done; what is open is cancelled.
 
     Returns the candidates to be sent to the queue. Raises Refused.
     """
     while True:
         found = Search.objects.get(pk=search.pk)
         refuse_unless_allowed("finish_now", found, by)
-        following = cut_short(found, f"Told to finish now{by_words(by)}")
+        following = cut_short(found, f"Told to finish now{by_words(by)}", with_model_0=True)
         if following is None:
             raise Refused(_why_not(found))
         with transaction.atomic():
@@ -60,4 +60,4 @@ def _apply(search: Search, following: Next) -> list[int]:
 def _why_not(search: Search) -> str:
     if search.candidates.filter(kind="neighbour", is_winner=True, step=search.config["n_steps"]).exists():
         return f"“{search.name}” is past its steps already: what is left of it is trained now."
-    return f"“{search.name}” has nothing to finish with yet: wait until the first child is trained, or stop it."
+    return f"“{search.name}” has nothing to finish with yet: wait until model_0 is pretrained, or stop it."

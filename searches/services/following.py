@@ -49,15 +49,16 @@ def after(
     return Next(known.seen, jobs, decided, best, failed=not jobs and has_failed(config, history))
 
 
-def cut_short(search: Search, why: str) -> Next | None:
+def cut_short(search: Search, why: str, *, with_model_0: bool = False) -> Next | None:
     """What follows if no further training of a step is to begin; None where there is nothing to cut.
 
-    That is before a first neighbour is done, and once the steps are all decided.
+    That is while model_0 is pretrained, and once the steps are all decided; and, unless `with_model_0`, before a
+    first neighbour is done.
     """
     known = read_history(search)
     if not any(job.kind == Candidate.Kind.NEIGHBOUR for job in known.open_jobs):
         return None
-    return _cut(search.search_config, known.outcomes, known.open_jobs, known.seen, why)
+    return _cut(search.search_config, known.outcomes, known.open_jobs, known.seen, why, with_model_0=with_model_0)
 
 
 def over_budget(search: Search, best: Outcome | None = None) -> str:
@@ -81,12 +82,17 @@ def _cut(
     open_jobs: Sequence[Job],
     seen: frozenset[tuple[int, str]],
     why: str,
+    *,
+    with_model_0: bool = False,
 ) -> Next | None:
-    """The last step with a neighbour that is done becomes the last of all; what is open is cancelled."""
+    """The last step with a neighbour that is done becomes the last of all; what is open is cancelled.
+
+    Without such a step, and `with_model_0`, the first one is cut off undecided: plan() then goes on with model_0.
+    """
     done = [o.job.step for o in history if o.job.kind == Candidate.Kind.NEIGHBOUR and o.status == "done"]
-    if not done:
+    if not done and not with_model_0:
         return None
-    short = config.replace(n_steps=max(done))
+    short = config.replace(n_steps=max(done, default=1))
     ended = [*history, *(Outcome(job, "cancelled") for job in open_jobs)]
     return Next(
         seen,

@@ -2,9 +2,12 @@
 
 import hashlib
 import logging
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from searches import model_store
 from searches.models import Artifact, Candidate, Event, Search
@@ -17,6 +20,20 @@ from searches.services.disk_use import note_disk_use
 from searches.services.events import append, lock_search
 
 logger = logging.getLogger(__name__)
+GOES_NO_FURTHER = (Search.Status.STOPPED, Search.Status.FAILED)
+"""Of these the best network so far can be downloaded."""
+TRIED_SECONDS = 600
+"""So long after a search has ended it is looked whether its model is there: its process may have died before."""
+
+
+def keep_missing_models() -> None:
+    """Make ready what a process that died between the end of a search and its zip left undone. Safe to repeat."""
+    since = timezone.now() - timedelta(seconds=TRIED_SECONDS)
+    ended = Search.objects.filter(status__in=GOES_NO_FURTHER, deleted=None, ended__gte=since)
+    weights = Artifact.objects.filter(candidate__search=OuterRef("pk"), format=Artifact.Format.WEIGHTS)
+    zips = Artifact.objects.filter(candidate__search=OuterRef("pk"), format=Artifact.Format.MODEL_ZIP)
+    for search in ended.filter(Exists(weights), ~Exists(zips)):
+        keep_best_model(search)
 
 
 def keep_best_model(search: Search) -> None:

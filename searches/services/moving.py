@@ -6,7 +6,6 @@ from django.db.models.functions import Now
 
 from searches.diagrams.words import counted
 from searches.models import Candidate, Event, Search
-from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import COMPARISON_KINDS, Job, Outcome
 from searches.selectors import progress_fields, search_fields, settings_fields
 from searches.selectors.snapshot import in_order, result_fields
@@ -30,7 +29,7 @@ def crown(search: Search, outcome: Outcome | None) -> bool:
 def move_on(search: Search, following: Next, *, is_crowned: bool) -> list[int]:
     """Write what follows, once the step's winner is crowned (or was before). Returns what is to be sent."""
     if following.config is not None:
-        _cut_short(search, following.config, following.why)
+        _cut_short(search, following)
     if is_crowned and following.decided:
         _say_decided(search, following.decided)
     if following.jobs:
@@ -44,8 +43,13 @@ def move_on(search: Search, following: Next, *, is_crowned: bool) -> list[int]:
     return []
 
 
-def _cut_short(search: Search, config: SearchConfig, why: str) -> None:
+def _cut_short(search: Search, following: Next) -> None:
     """No further training of a step begins: what is open is cancelled, the settings keep the steps that there are."""
+    config, why = following.config, following.why
+    assert config is not None  # its caller looked
+    steps = (
+        counted(config.n_steps, "step") + " it is, the best so far" if following.winner else "without a step, model_0"
+    )
     open_states = [Candidate.Status.PENDING, Candidate.Status.RUNNING]
     changed = let_go(search, Candidate.Status.CANCELLED, open_states, reason=f"no longer wanted: {why}")
     Search.objects.filter(pk=search.pk).update(config=config.to_dict(), status=Search.Status.RUNNING, reason="")
@@ -54,7 +58,7 @@ def _cut_short(search: Search, config: SearchConfig, why: str) -> None:
     append(
         search,
         "search_cut_short",
-        f"{why}: {counted(config.n_steps, 'step')} it is, the best so far gets its final training{left}",
+        f"{why}: {steps} gets its final training{left}",
         level=Event.Level.DECISION,
         search_part={**search_fields(search), **settings_fields(search), **progress_fields(search)},
         candidates=changed,

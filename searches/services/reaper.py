@@ -7,6 +7,7 @@ from searches.models import Candidate, Worker
 from searches.selectors.waiting import LEASE_IS_DEAD
 from searches.services.background import free_jobs_of
 from searches.services.gaps import measure_older
+from searches.services.keeping import keep_missing_models
 from searches.services.results import died
 
 
@@ -17,6 +18,7 @@ def reap(*, queue_is_empty: bool) -> list[int]:
     and a message too many finds nothing to claim.
     """
     measure_older()
+    keep_missing_models()
     ids = _free(Candidate.objects.filter(LEASE_IS_DEAD), "its worker has not been heard of")
     if queue_is_empty:
         ids += selectors.waiting_candidates().values_list("pk", flat=True)

@@ -24,6 +24,7 @@ from searches.services.events import append, candidate_of, lock_search
 from searches.services.following import after
 from searches.services.gaps import ROOM, measure_gaps, say_rest
 from searches.services.history import rows_ended
+from searches.services.keeping import keep_best_model
 from searches.services.leases import MAX_FAILURES, Lease, LeaseLost, failures_after_death, give_back, mine
 from searches.services.moving import crown, move_on
 
@@ -139,7 +140,8 @@ def end(
 ) -> list[int]:
     """Close a candidate with these columns, provided `rows` still holds it, and take the search a move further.
 
-    All in one transaction: row, files, events, winner, next rows. Raises LeaseLost.
+    All in one transaction: row, files, events, winner, next rows. Where the search has failed by it, its best network
+    is made ready after that. Raises LeaseLost.
     """
     while True:
         following = after(search_id, candidate_id, columns["status"], *map(columns.get, MEASURES))
@@ -156,7 +158,9 @@ def end(
             _say_ended(search, candidate)
             ids = move_on(search, following, is_crowned=is_crowned)
             reached("finish-before-commit")
-            return ids
+        if search.status == Search.Status.FAILED:
+            keep_best_model(search)
+        return ids
 
 
 def _say_ended(search: Search, candidate: Candidate) -> None:

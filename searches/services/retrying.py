@@ -1,9 +1,13 @@
-"""Trainings that did not end well, once more: while their step is open, and where the search failed for them."""
+"""Trainings that did not end well, once more: while their step is open, and where the search failed for them.
+
+Comparisons, too, whether they failed or a stop cancelled them: nothing is decided by them.
+"""
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from searches.models import Candidate, Event, Point, Search
+from searches.nash.hillclimb import COMPARISON_KINDS
 from searches.selectors import is_superseded, progress_fields, search_fields
 from searches.selectors.snapshot import candidate_state
 from searches.services.control import By, Refused, by_words, locked_for, pending_ids
@@ -17,7 +21,8 @@ IN_STEPS = (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
 def retry(search: Search, by: By, code: str | None = None) -> list[int]:
     """Train again what failed, diverged or was too big: the one of this code, or all whose step is still open.
 
-    A search that failed for them runs again. Returns the candidates to be sent to the queue. Raises Refused.
+    Of a finished search also the comparisons that a stop cancelled. A search that failed for them runs again. Returns
+    the candidates to be sent to the queue. Raises Refused.
     """
     with transaction.atomic():
         locked = locked_for("retry", search, by)
@@ -52,15 +57,16 @@ def begin_again(rows: QuerySet[Candidate]) -> None:
 
 def can_be_retried(search: Search) -> list[Candidate]:
     """What a retry without a code trains again."""
-    rows = search.candidates.filter(status__in=ENDED_BADLY).order_by("step", "index").defer("architecture", "correct")
-    return [candidate for candidate in rows if not _why_not(search, candidate)]
+    rows = search.candidates.filter(status__in=(*ENDED_BADLY, Status.CANCELLED)).order_by("step", "index")
+    return [candidate for candidate in rows.defer("architecture", "correct") if not _why_not(search, candidate)]
 
 
 def _all(search: Search) -> list[Candidate]:
     found = can_be_retried(search)
     if not found:
         raise Refused(
-            f"“{search.name}” has nothing to try again: no training of its open step failed, diverged or was too big."
+            f"“{search.name}” has nothing to try again: no training of its open step failed, diverged or was too "
+            "big, and no comparison was stopped."
         )
     return found
 
@@ -76,10 +82,11 @@ def _of_code(search: Search, code: str) -> Candidate:
 
 def _why_not(search: Search, candidate: Candidate) -> str:
     """Why the training cannot be tried again, else ""."""
-    if candidate.status not in ENDED_BADLY:
+    is_cut_off = candidate.status == Status.CANCELLED and candidate.kind in COMPARISON_KINDS
+    if candidate.status not in ENDED_BADLY and not is_cut_off:
         return (
             f"{candidate.code} of “{search.name}” is {candidate.get_status_display().lower()}: "
-            "only what failed, diverged or was too big can be tried again."
+            "only what failed, diverged or was too big, and a comparison that was stopped, can be tried again."
         )
     if is_superseded(candidate.kind, candidate.step, int(search.config["n_steps"])):
         return f"{candidate.code} of “{search.name}” cannot be tried again: the search does without it now."

@@ -44,8 +44,8 @@ class Button:
 
 
 RETRY_WORDS = (
-    "Trainings of the open step that failed, diverged or were too big wait for a worker again. "
-    "What has been decided stays."
+    "Trainings of the open step that failed, diverged or were too big, and comparisons that were stopped, wait for a "
+    "worker again. What has been decided stays."
 )
 ROW = (
     Button(
@@ -58,14 +58,15 @@ ROW = (
     Button(
         "stop", "Stop", "stop",
         "What trains now ends at once and nothing more is trained: there will be no final model and no test error. "
-        "What was trained so far stays, and the best network of it can be downloaded. To go on later, pause instead.",
+        "What was trained so far stays, and the best network of it can be downloaded. To go on soon, pause instead; a "
+        "stopped search can be extended later.",
         ask="Stop this search for good?", yes="Stop for good", is_danger=True,
         ask_over="Stop comparing?",
         words_over="The comparisons that train or wait now end at once. The final model, its test error and what was "
         "compared so far stay.",
     ),
     Button(
-        "retry", "Retry failed", "again", RETRY_WORDS, ask="Retry what failed?", yes="Retry", is_primary=True,
+        "retry", "Retry", "again", RETRY_WORDS, ask="Retry what did not end well?", yes="Retry", is_primary=True,
         needs="failed", within=frozenset({"failed"}),
     ),
 )  # fmt: skip
@@ -75,12 +76,12 @@ MENU = (
     ),
     Button(
         "finish_now", "Finish now", "flag",
-        "What trains in the open step ends. The best network so far gets the final training and the one look at the "
-        "test set.",
+        "What trains in the open step ends. The best network so far, model_0 before a child is done, gets the final "
+        "training and the one look at the test set.",
         ask="Finish this search now?", yes="Finish now", needs="survivor",
     ),
     Button(
-        "retry", "Retry failed", "again", RETRY_WORDS, ask="Retry what failed?", yes="Retry", needs="failed",
+        "retry", "Retry", "again", RETRY_WORDS, ask="Retry what did not end well?", yes="Retry", needs="failed",
         within=EVERYWHERE - {"failed"},
     ),
 )  # fmt: skip

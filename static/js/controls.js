@@ -7,11 +7,7 @@ import { count, plural } from "./format.js";
 const NEEDS = {
   survivor(store) {
     if (store.openRow > store.nSteps) return "The final training is under way already.";
-    const neighbours = store.all.some((c) => c.kind === "neighbour" && c.status === "done");
-    return neighbours ? "" : "Possible once model_0 and a first neighbour have been trained.";
-  },
-  decided(store) {
-    return store.winnerOf(store.nSteps) ? "" : null;
+    return store.winnerOf(0) ? "" : "Possible once model_0 has been trained.";
   },
   failed(store) {
     return store.all.some((candidate) => store.canRetry(candidate)) ? "" : null;
@@ -64,10 +60,9 @@ export class Controls {
     const dialog = byId("extend");
     const field = byId("extend-n");
     byId("extend-open").addEventListener("click", () => {
-      const { n_steps: steps } = this.#store.search.config;
-      field.min = steps + 1;
-      field.value = steps + 1;
-      setText(byId("extend-words"), `${steps === 1 ? "Step 1 stays as it is" : `Steps 1 to ${count(steps)} stay as they are`}. The search goes on from the best of step ${count(steps)}; after the new steps comes a new final training. The model of now stays, too.`);
+      field.min = this.#least();
+      field.value = this.#least();
+      setText(byId("extend-words"), this.#story());
       this.#cost();
       dialog.showModal();
       field.select();
@@ -76,10 +71,38 @@ export class Controls {
     field.addEventListener("input", () => this.#cost());
   }
 
+  /** A search that was stopped can go on to the steps that it was to have. */
+  #least() {
+    return this.#store.nSteps + (this.#store.search.status === "stopped" ? 0 : 1);
+  }
+
+  /** How many steps were decided, from the first. */
+  #decided() {
+    let n = 0;
+    while (n < this.#store.nSteps && this.#store.winnerOf(n + 1)) n += 1;
+    return n;
+  }
+
+  #story() {
+    const n = this.#decided();
+    const stay = n > 1 ? `Steps 1 to ${count(n)} stay as they are. ` : n === 1 ? "Step 1 stays as it is. " : "";
+    const final = this.#store.final?.status === "done" ? " The model of now stays, too." : "";
+    if (n === this.#store.nSteps) return `${stay}The search goes on from the best of step ${count(n)}; after the new steps comes a new final training.${final}`;
+    const where = this.#store.winnerOf(0) ? `step ${count(n + 1)}` : "the pretraining";
+    return `${stay}The search goes on with ${where}, where it was cut off: what was trained of it stays. The final training comes after the last step.${final}`;
+  }
+
+  /** Epochs of the steps that are to come, less what was trained of the one that was cut off. */
   #cost() {
-    const { n_steps: steps, n_neigh: neigh, epoch_neigh: each, epoch_final: final } = this.#store.search.config;
-    const more = byId("extend-n").valueAsNumber - steps;
-    const possible = Number.isInteger(more) && more > 0;
-    setText(byId("extend-total"), possible ? `${plural(more, "more step")}: ${count(more)} × ${count(neigh)} × ${count(each)} + ${count(final)} = ${plural(more * neigh * each + final, "epoch")}.` : `More than ${count(steps)}.`);
+    const { config } = this.#store.search;
+    const wanted = byId("extend-n").valueAsNumber;
+    const possible = Number.isInteger(wanted) && wanted >= this.#least();
+    const n = this.#decided();
+    const pretraining = this.#store.winnerOf(0) ? 0 : config.epoch_pretrain;
+    const trained = n < this.#store.nSteps ? this.#store.row(n + 1).filter((c) => c.kind === "neighbour" && c.status === "done").length : 0;
+    const epochs = pretraining + ((wanted - n) * config.n_neigh - trained) * config.epoch_neigh + config.epoch_final;
+    const more = wanted - this.#store.nSteps;
+    const sum = n === this.#store.nSteps && more > 0 ? `${plural(more, "more step")}: ${count(more)} × ${count(config.n_neigh)} × ${count(config.epoch_neigh)} + ${count(config.epoch_final)} =` : `${plural(wanted - n, "step")} to come and the final training:`;
+    setText(byId("extend-total"), possible ? `${sum} ${plural(epochs, "epoch")}.` : `At least ${count(this.#least())}.`);
   }
 }

@@ -215,9 +215,10 @@ export class Store {
     return ended.reduce((top, c) => (top === null || this.#isBefore(c, top) ? c : top), null);
   }
 
-  /** Whether a training that failed can be tried again: what is decided stays. */
+  /** Whether a training that failed or was stopped can be tried again: what is decided stays. */
   canRetry(candidate) {
     const row = this.rowOf(candidate);
+    if (isComparison(candidate) && candidate.status === "cancelled") return true; // by a stop, after the search was over
     return FAILED.has(candidate.status) && (row === this.comparisonRow || row === this.openRow) && !this.winnerOf(row);
   }
 

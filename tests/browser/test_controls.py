@@ -105,7 +105,7 @@ def test_the_menu_is_walked_by_keyboard_and_says_what_is_not_possible_yet(page: 
     finish = page.get_by_role("menuitem", name="Finish now", exact=True)
     expect(finish).to_be_focused()
     expect(finish).to_have_attribute("aria-disabled", "true")
-    expect(finish).to_have_accessible_description(re.compile("Possible once model_0 and a first neighbour"))
+    expect(finish).to_have_accessible_description(re.compile("Possible once model_0 has been trained"))
     page.keyboard.press("Enter")  # reached and read; it does nothing
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.keyboard.press("Escape")
@@ -174,8 +174,8 @@ def test_what_failed_is_tried_again(page: Page, site: Site):
     site.manage("shell", "-c", FAIL.format(uuid=uuid))
     page.reload()
     expect(page.locator("#state")).to_contain_text("Failed.")
-    assert offered(page) == ["Retry failed", "More"]
-    press(page, "Retry failed", yes="Retry")
+    assert offered(page) == ["Retry", "More"]
+    press(page, "Retry", yes="Retry")
     says(page, "Tried again by ada: model_0")
     expect(page.locator("#state")).to_contain_text("Pretraining. model_0 trains", timeout=30_000)
 

@@ -12,7 +12,7 @@ from searches.nash.hillclimb import plan
 from searches.selectors import artifact_path
 from searches.selectors.listing import listing
 from searches.services import Refused, extending
-from tests.searches.rows import kinds, leased, make_search, pending, run_to, run_to_end
+from tests.searches.rows import kinds, leased, make_search, pending, run_to, run_to_end, train
 from tests.searches.test_worker import launch, weights, work
 
 pytestmark = pytest.mark.django_db
@@ -128,17 +128,47 @@ def test_a_budget_is_forgotten_for_it_is_spent():
     assert "search_cut_short" not in kinds(search)
 
 
-def test_a_search_stopped_in_its_final_training_can_be_extended_one_stopped_before_cannot():
+@pytest.mark.parametrize("until", ["model_0", "1.1", "1.3", "2.2", "final"])
+@pytest.mark.parametrize("n_steps", [2, 3])
+def test_a_search_that_was_stopped_anywhere_goes_on_and_ends_as_one_that_was_not(until, n_steps):
     search = make_search(name="Night run")
-    leased(run_to(search, "final"))
+    leased(run_to(search, until))
     services.stop(search, BY)
-    services.extend(search, 3, BY)
+    before = list(search.candidates.filter(status="done").values_list("pk", "digest", "val_accuracy", "attempt"))
+    ids = services.extend(search, n_steps, BY)
+    search.refresh_from_db()
+    assert (search.status, search.reason, search.ended) == ("running", "", None)
+    assert sorted(ids) == sorted(c.pk for c in pending(search))
     assert run_to_end(search).status == "finished"
-    other = make_search(name="Other")
-    run_to(other, "2.1")
-    services.stop(other, BY)
-    with pytest.raises(Refused, match="“Other” was stopped before its 2 steps were decided"):
-        services.extend(other, 3, BY)
+    still = search.candidates.filter(pk__in=[pk for pk, *_ in before])
+    assert list(still.values_list("pk", "digest", "val_accuracy", "attempt")) == before
+    of_its_time = [row for row in rows(search) if row[0] != "final" or row[1] == n_steps]
+    assert of_its_time == rows(finished(n_steps=n_steps))
+
+
+def test_the_log_of_a_stopped_search_says_what_goes_on():
+    search = make_search(name="Night run")
+    train(run_to(search, "2.1"))
+    services.stop(search, BY)
+    with pytest.raises(Refused, match="cannot be extended to 1 steps: it has 2 already; 2 would be all that were"):
+        services.extend(search, 1, BY)
+    services.extend(search, 2, BY)
+    words = "Extended by the command line: its 2 steps go on. 2.2, 2.3 go on where they were cut off"
+    assert search.events.last().words == words
+
+
+def test_a_search_that_was_finished_with_model_0_has_its_first_step_after_all():
+    search = make_search()
+    run_to(search, "1.1")
+    services.finish_now(search, BY)
+    assert run_to_end(search).status == "finished"
+    services.extend(search, 2, BY)
+    assert {c.code for c in pending(search)} == {"1.1", "1.2", "1.3"}
+    assert run_to_end(search).status == "finished"
+    assert [row for row in rows(search) if row[0] == "neighbour"] == [
+        row for row in rows(finished()) if row[0] == "neighbour"
+    ]
+    assert [c.parent.code for c in search.candidates.filter(kind="final").order_by("step")] == ["model_0", "2.1"]
 
 
 @pytest.mark.parametrize(

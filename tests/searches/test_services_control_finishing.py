@@ -7,8 +7,10 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from searches import selectors, services, tasks, worker
+from searches.diagrams import lineage_svg
 from searches.models import Event, Search
 from searches.nash.config import SearchConfig
+from searches.report import report_html
 from searches.services import Refused, finishing
 from tests.searches.rows import (
     TINY,
@@ -124,12 +126,37 @@ def test_its_comparisons_follow_as_those_of_a_search_of_so_many_steps():
     assert search.status == "finished"
 
 
-@pytest.mark.parametrize("until", ["model_0", "1.1"])
-def test_before_a_first_child_is_done_there_is_nothing_to_finish_with(until):
+@pytest.mark.parametrize("failed", [False, True])
+def test_before_a_first_child_is_done_model_0_gets_the_final_training(failed):
+    search = make_search(n_steps=4, comparisons=["snapshots", "scratch", "model_0-final"])
+    first, others = leased(run_to(search, "1.1")), ("1.2", "1.3")
+    if failed:
+        services.end_candidate(first, "diverged", "a test")
+    assert selectors.progress_fields(search, simulate_seconds=1)["seconds_left"] > 0
+    services.finish_now(search, BY)
+    search.refresh_from_db()
+    assert (search.status, search.config["n_steps"]) == ("running", 1)
+    assert statuses(search, 1) == {"1.1": "diverged" if failed else "cancelled", **dict.fromkeys(others, "cancelled")}
+    final = search.candidates.get(kind="final")
+    assert (final.step, final.parent.code, final.digest) == (1, "model_0", final.parent.digest)
+    words = "Told to finish now by the command line: without a step, model_0 gets its final training; "
+    assert search.events.get(kind="search_cut_short").words.startswith(words)
+    assert selectors.progress_fields(search, simulate_seconds=1)["seconds_left"] > 0
+    assert run_to_end(search).status == "finished"
+    assert sorted(c.code for c in search.candidates.filter(kind__in=("scratch", "reference"))) == [
+        "from scratch", "model_0, final budget",
+    ]  # fmt: skip
+    snapshot = selectors.snapshot(search)
+    assert snapshot["epochs_total"] == snapshot["epochs_done"]
+    assert "model_0" in report_html(search)
+    assert lineage_svg(snapshot, width=896, standalone=True).startswith("<svg")
+
+
+def test_before_model_0_is_pretrained_there_is_nothing_to_finish_with():
     search = make_search(name="Night run")
-    leased(run_to(search, until))
+    leased(run_to(search, "model_0"))
     seq = Search.objects.get().seq
-    with pytest.raises(Refused, match="“Night run” has nothing to finish with yet: wait until the first child"):
+    with pytest.raises(Refused, match="“Night run” has nothing to finish with yet: wait until model_0 is pretrained"):
         services.finish_now(search, BY)
     assert (Search.objects.get().seq, search.candidates.filter(status="cancelled").count()) == (seq, 0)
 
@@ -165,8 +192,8 @@ def test_what_ends_while_it_is_planned_is_heeded(monkeypatch):
     best = leased(search.candidates.get(step=1, index=2))
     real, waiting = finishing.cut_short, [best]
 
-    def overtaken(*arguments):
-        following = real(*arguments)
+    def overtaken(*arguments, **options):
+        following = real(*arguments, **options)
         if waiting:
             services.finish(waiting.pop(), result(0.7))
         return following

@@ -6,6 +6,7 @@ import sys
 import zipfile
 
 import pytest
+from django.urls import reverse
 
 from searches import selectors, services, worker
 from searches.models import Search
@@ -88,6 +89,28 @@ def test_a_stop_makes_the_zip_of_the_best_and_says_so(stopped, tmp_path):
     event = stopped.events.last()
     assert event.kind == "model_kept"
     assert event.payload["search"]["download"] == selectors.snapshot(stopped)["download"] is not None
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_search_that_fails_keeps_its_best_too_and_its_page_offers_it(post, client, admin_user, monkeypatch, dies):
+    search = launch(n_steps=2)
+    work(search, post, until="2.1")
+    if dies:  # between the end of the search and its zip: what reaps finds it
+        monkeypatch.setattr("searches.services.results.keep_best_model", lambda search: None)
+    for candidate in search.candidates.filter(step=2):
+        services.end_candidate(leased(candidate, dataset_digest=search.dataset_digest), "diverged", "a test")
+    search.refresh_from_db()
+    assert search.status == "failed"
+    if dies:
+        assert selectors.model_artifact(search) is None
+        services.reap(queue_is_empty=False)
+    artifact = selectors.model_artifact(search)
+    assert (artifact.candidate.step, artifact.candidate.is_winner) == (1, True)
+    snapshot = selectors.snapshot(search)
+    assert snapshot["download_of"] == snapshot["best"] == artifact.candidate_id
+    client.force_login(admin_user)
+    assert client.head(snapshot["download"]).headers["Content-Length"] == str(artifact.bytes)
+    assert client.get(reverse("model_detail", args=[search.uuid])).status_code == 200
 
 
 def test_it_runs_on_its_own(stopped, tmp_path):

@@ -167,6 +167,34 @@ def test_a_comparison_is_tried_again_after_the_end_and_nothing_else_changes():
     assert list(search.candidates.exclude(kind="scratch").values_list("pk", "status", "test_accuracy")) == before
 
 
+def test_comparisons_that_a_stop_cancelled_are_tried_again_together_or_one_by_one():
+    search = make_search(name="Night run", comparisons=["scratch", "model_0-final", "model_0-total"])
+    train(run_to(search, "final"))
+    running = leased(search.candidates.get(kind="scratch"))
+    services.record_epoch(running, [], epoch=1.0, seconds=5.0, checkpoint="checkpoint-1-1.pt")
+    services.stop(search, BY)
+    search.refresh_from_db()
+    assert search.status == "finished"
+    codes = {"from scratch", "model_0, final budget", "model_0, total budget"}
+    assert {c.code for c in services.can_be_retried(search)} == codes
+    services.retry(search, BY, "model_0, final budget")
+    assert [c.code for c in pending(search)] == ["model_0, final budget"]
+    assert run_to_end(search).status == "finished"
+    services.retry(search, BY)
+    scratch = search.candidates.get(kind="scratch")
+    assert (scratch.status, scratch.epoch, scratch.checkpoint) == ("pending", 1.0, "checkpoint-1-1.pt")
+    assert run_to_end(search).status == "finished"
+    assert set(search.candidates.values_list("status", flat=True)) == {"done"}
+
+
+def test_children_that_finish_now_cancelled_are_not_tried_again():
+    search = make_search(name="Night run", n_steps=1)
+    train(run_to(search, "1.1"))
+    services.finish_now(search, BY)
+    with pytest.raises(Refused, match=r"1\.2 of “Night run” is cancelled: only what failed"):
+        services.retry(search, BY, "1.2")
+
+
 def test_in_a_paused_search_it_waits_for_the_resume():
     search = with_a_failed_child()
     services.pause(search, BY)

@@ -16,6 +16,7 @@ from searches.management.site import ends_when_told, is_terminal
 from searches.models import Candidate, Search
 from searches.nash.config import COMPARISONS
 from searches.nash.presets import PRESETS
+from searches.services.keeping import GOES_NO_FURTHER
 
 BY = "the command line"
 PLAIN_VERBS = {
@@ -111,7 +112,7 @@ class Command(BaseCommand):
     def handle_follow(self, options: dict[str, Any]) -> None:
         search = find(options["uuid"])
         self._wait(search, quiet=False)
-        if search.status in saving.GOES_NO_FURTHER:
+        if search.status in GOES_NO_FURTHER:
             raise SystemExit(1)
 
     def handle_log(self, options: dict[str, Any]) -> None:
@@ -259,9 +260,9 @@ def _add_changes(verbs: Any) -> None:
     compare = verbs.add_parser("compare", help="train what a finished search is to be compared with")
     compare.add_argument("uuid")
     compare.add_argument("names", nargs="+", metavar="NAME", help=f"of {', '.join(COMPARISONS)}")
-    retry = verbs.add_parser("retry", help="train again what failed, diverged or was too big")
+    retry = verbs.add_parser("retry", help="train again what failed, or comparisons that were stopped")
     retry.add_argument("uuid")
-    retry.add_argument("code", nargs="?", help="one training, such as 2.1 (default: all of the open step)")
+    retry.add_argument("code", nargs="?", help="one training, such as 2.1 (default: all that can be)")
     clone = verbs.add_parser("clone", help="launch a search with the settings of another")
     clone.add_argument("uuid")
     _add_settings(clone, "the search's")
