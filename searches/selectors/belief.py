@@ -23,15 +23,23 @@ class Belief:
         """Independent coefficients with these standard deviations."""
         return cls(np.array(mean, float), np.diag(np.square(np.array(deviations, float))))
 
-    def after(self, rows: Sequence[Sequence[float]], values: Sequence[float], noise: Sequence[float]) -> "Belief":
+    def after(
+        self,
+        rows: Sequence[Sequence[float]],
+        values: Sequence[float],
+        noise: Sequence[float],
+        shared: Sequence[Sequence[float]] = (),
+    ) -> "Belief":
         """Having seen values = rows @ coefficients + noise, each noise with its standard deviation.
 
+        `shared`: (k, n), of k causes by how much one standard deviation of it moves each value.
         Source: Bishop (2006), Pattern Recognition and Machine Learning, Eq. 3.50 and 3.51.
         """
         if not len(values):
             return self
         x, y = np.array(rows, float), np.array(values, float)  # (n, k), (n,)
-        weighted = x / np.square(np.array(noise, float))[:, None]
+        causes = np.array(shared, float).reshape(len(shared), len(y))
+        weighted: Any = np.linalg.solve(np.diag(np.square(np.array(noise, float))) + causes.T @ causes, x)
         before: Any = np.linalg.inv(self.covariance)
         covariance: Any = np.linalg.inv(before + weighted.T @ x)
         return Belief(covariance @ (before @ self.mean + weighted.T @ y), covariance)

@@ -85,7 +85,7 @@ def forecast(
 ) -> Forecast:
     """Of a search with these settings on the workers that answer, or on this machine's where none does."""
     n_workers, device = crew()
-    learnt = lessons(device, config.precision)
+    learnt = lessons(device, config.precision, dataset)
     n_validation = n_validation_images(config, dataset.n_train)
     site = Site(
         n_train=max(1, n_training_images(config, dataset.n_train)),
@@ -126,4 +126,5 @@ def _source(learnt: Lessons, site: Site, n_workers: int) -> str:
         return f"No measurement yet: guessed from this machine's {site.machine.words} ({crew_words})."
     searches = "1 search" if learnt.n_searches == 1 else f"{learnt.n_searches} searches"
     known = f"{counted(len(learnt.timed), 'training')} of {searches}"
-    return f"From {known} measured here, on {site.machine.words} ({crew_words})."
+    unlike = "" if learnt.n_alike else ", none of them on images of this size: the first search on them says more"
+    return f"From {known} measured here{unlike}, on {site.machine.words} ({crew_words})."

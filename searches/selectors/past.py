@@ -1,10 +1,13 @@
 """What past searches taught: how fast trainings are here, how much memory they take, which candidates win."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from searches.models import Candidate, Search
+from django.db.models import Q
+
+from searches.models import Candidate, DataSet, Search
 from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
 from searches.selectors.estimate import Site, Work
@@ -24,7 +27,10 @@ TIMED_COLUMNS = (
 
 @dataclass(frozen=True)
 class Lessons:
-    """`timed`, `around` and `weighed` of trainings on one kind of device; `n_searches` they are of."""
+    """`timed`, `around` and `weighed` of trainings on one kind of device; `n_searches` they are of.
+
+    `n_alike`: how many of the timed ones saw images of the size that is asked about.
+    """
 
     timed: list[Timed]
     around: list[float]
@@ -32,13 +38,19 @@ class Lessons:
     leaning: Leaning
     n_searches: int
 
+    @property
+    def n_alike(self) -> int:
+        return sum(not t.images for t in self.timed)
 
-def lessons(device: str, precision: str) -> Lessons:
-    """Of the newest trainings on a "cpu" or "cuda" whose numbers are computed as `precision` asks for."""
+
+def lessons(device: str, precision: str, dataset: DataSet) -> Lessons:
+    """Of trainings on a "cpu" or "cuda" whose numbers are computed as `precision` asks for: on images of the size of
+    this data set first, the newest of them first."""
     done = Candidate.objects.filter(status=Candidate.Status.DONE, numeric_path__startswith=device)
     if precision != "auto":
         done = done.filter(numeric_path__contains=f"-{precision}-")
-    rows = list(done.exclude(seconds=None).order_by("-ended", "-pk").values(*TIMED_COLUMNS)[:NEWEST_TIMED])
+    timed = done.exclude(seconds=None).annotate(is_alike=Q(**_size_of_images(dataset)))
+    rows = list(timed.order_by("-is_alike", "-ended", "-pk").values(*TIMED_COLUMNS, "is_alike")[:NEWEST_TIMED])
     searches = Search.objects.select_related("dataset").in_bulk({row["search_id"] for row in rows})
     configs = {pk: search.search_config for pk, search in searches.items()}
     return Lessons(
@@ -61,7 +73,14 @@ def _timed(row: dict[str, Any], search: Search, config: SearchConfig, device: st
         row["seconds"] / n_batches,
         site.all_cores(work, config),
         noise=OTHER_SEARCH_NOISE,
+        images="" if row["is_alike"] else "x".join(map(str, search.dataset.input_shape)),
     )
+
+
+def _size_of_images(dataset: DataSet) -> dict[str, int]:
+    """What makes a training's images those of this data set, in cost."""
+    sizes = {"input_channels": dataset.input_channels, "height": dataset.height, "width": dataset.width}
+    return {f"search__dataset__{name}": size for name, size in sizes.items()}
 
 
 def _weighed(done: Any) -> list[Weighed]:
@@ -80,11 +99,18 @@ def pixels_of(dataset: Any) -> float:
 
 
 def _leaning() -> Leaning:
-    """How often the winner of a step was of each quarter of its sizes, one more of each for what is unknown."""
     columns = ("search_id", "step", "n_macs", "is_winner")
     neighbours = Candidate.objects.filter(kind=Candidate.Kind.NEIGHBOUR).order_by("-pk").values_list(*columns)
+    return leaning_of(neighbours[:NEWEST_DECIDED])
+
+
+def leaning_of(neighbours: Iterable[tuple[int, int, int, bool]]) -> Leaning:
+    """How often the winner of a step was of each quarter of its sizes, one more of each for what is unknown.
+
+    Of each neighbour its search, step, multiply-accumulates and whether it won.
+    """
     steps: dict[tuple[int, int], list[tuple[int, bool]]] = defaultdict(list)
-    for search, step, n_macs, is_winner in neighbours[:NEWEST_DECIDED]:
+    for search, step, n_macs, is_winner in neighbours:
         steps[search, step].append((n_macs, is_winner))
     wins = [1.0, 1.0, 1.0, 1.0]
     for candidates in steps.values():

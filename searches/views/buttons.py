@@ -58,8 +58,8 @@ ROW = (
     Button(
         "stop", "Stop", "stop",
         "What trains now ends at once and nothing more is trained: there will be no final model and no test error. "
-        "What was trained so far stays, and the best network of it can be downloaded. To go on soon, pause instead; a "
-        "stopped search can be extended later.",
+        "What was trained so far stays, and the best network of it can be downloaded. To go on soon, pause instead; "
+        "a stopped search can be extended later.",
         ask="Stop this search for good?", yes="Stop for good", is_danger=True,
         ask_over="Stop comparing?",
         words_over="The comparisons that train or wait now end at once. The final model, its test error and what was "

@@ -1,9 +1,10 @@
-"""Searches as they really ran: the rows of their trainings, with seconds since the first began.
+"""Searches as they really ran: the rows of their trainings, with seconds since the first began (tools/record.py).
 
 `begun(recorded, seconds)` is what their rows said after so many seconds.
 """
 
 import json
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
@@ -51,5 +52,13 @@ def _work(row: dict[str, Any], rows: list[dict[str, Any]], seconds: float) -> Wo
         )  # fmt: skip
     if seconds <= row["started"]:
         return Work(**facts)
-    share = max(0.0, 1 - (row["ended"] - seconds) / row["seconds"])
-    return Work(**facts, epoch=share * row["epochs"], seconds=share * row["seconds"], threads=row["threads"])
+    spent = max(0.0, row["seconds"] - (row["ended"] - seconds))
+    return Work(**facts, epoch=_epoch_after(row, spent), seconds=spent, threads=row["threads"])
+
+
+def _epoch_after(row: dict[str, Any], spent: float) -> float:
+    """How many epochs were trained in so many seconds: evenly between points."""
+    points = [(0.0, 0.0), *((s, e) for e, s in row.get("points", ())), (row["seconds"], float(row["epochs"]))]
+    at = min(bisect_right(points, (spent, float("inf"))), len(points) - 1)
+    (s0, e0), (s1, e1) = points[at - 1], points[at]
+    return e0 + (e1 - e0) * (spent - s0) / (s1 - s0) if s1 > s0 else e1

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,27 @@ from searches.nash.hillclimb import Outcome, plan
 from searches.nash.presets import preset_config
 from searches.selectors import growth
 from searches.selectors.belief import Belief
-from searches.selectors.estimate import Site, Work, cases, makespan, reference_macs, time_left
+from searches.selectors.estimate import Site, Work, cases, makespan, reference_macs, time_left, timed
 from searches.selectors.footprint import Load, Weighed, footprint_of
 from searches.selectors.growth import Clock, climbs
-from searches.selectors.pace import AROUND_SECONDS, Machine, Timed, pace_of
-from tests.recorded import begun, read, recordings, seconds_of
+from searches.selectors.machine import CPU_BATCH_SECONDS, FLOPS
+from searches.selectors.pace import ALIKE_DOUBT, AROUND_SECONDS, UNLIKE_DOUBT, Machine, Timed, pace_of
+from searches.selectors.past import OTHER_SEARCH_NOISE, leaning_of
+from tests.recorded import FOLDER, begun, read, recordings, seconds_of
 from tests.searches.rows import TINY
 
 MACHINE = Machine(2, flops=40e9, batch_seconds=0.01, words="2 cores")
 CONFIG = SearchConfig(**{**TINY, "n_steps": 1, "n_neigh": 4, "epoch_pretrain": 2, "epoch_neigh": 2, "epoch_final": 4})
 SITE = Site(n_train=8000, n_validation=2000, n_workers=1, machine=MACHINE)
 N_MACS = climbs(CONFIG, clock=Clock(60))[0].steps[0][-1].n_macs  # model_0's: the parent's own slot
+SMALL = SearchConfig(
+    channels=(32, 32, 32), max_channels=64, max_macs=40_000_000, n_steps=3, n_neigh=4, n_NM=3, epoch_pretrain=3,
+    epoch_neigh=2, epoch_final=14, batch_size=32, padding=2,
+)  # fmt: skip
+SMALL_SECONDS = 764.0
+"""Of preset small with these settings, two workers on a machine as FREE is: README, 12 min 44 s."""
+FREE = Machine(2, FLOPS["avx512bf16"], CPU_BATCH_SECONDS, "2 cores")
+CIFAR = Site(40_000, 10_000, 2, FREE)
 MODEL_0 = Work("pretrain", 0, N_MACS, epochs=2, epoch=2.0, seconds=200.0, is_open=False, threads=1, around=0.5)
 
 
@@ -53,6 +64,19 @@ def test_at_half_time_a_search_that_really_ran_is_known_to_a_fifth(path: Path):
     config = SearchConfig.from_dict(recorded["config"])
     found = time_left(config, begun(recorded, end / 2), site_of(recorded), simulate_seconds=60)
     assert found == pytest.approx(end / 2, rel=0.2)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_how_long_the_steps_of_preset_small_still_take_is_known_to_a_fifth(share: float):
+    """Of a search on CIFAR-10 whose machine was disturbed only after its steps, so that no more of it is recorded."""
+    recorded = read(FOLDER / "steps-small-1.json")
+    end, config = seconds_of(recorded), SearchConfig.from_dict(recorded["config"])
+    works, site = begun(recorded, share * end), replace(site_of(recorded), machine=FREE)
+    one, two = (time_left(config.replace(epoch_final=n), works, site, simulate_seconds=60) for n in (1, 2))
+    assert one is not None
+    assert two is not None
+    steps_alone = one - (two - one)
+    assert steps_alone == pytest.approx((1 - share) * end, rel=0.2)
 
 
 def test_there_are_recordings_of_the_demo():
@@ -112,6 +136,59 @@ def test_comparisons_that_are_planned_are_not_counted_twice():
 def test_jobs_go_to_the_worker_that_is_free_first():
     assert makespan([3, 3, 2, 2, 2], 2) == 7
     assert makespan([], 2) == 0
+
+
+# ---------------------------------------------------------------------- before the start
+
+
+def lesson(name: str, images: str) -> tuple[list[Timed], list[float], list[tuple[int, int, int, bool]]]:
+    """What a search that really ran teaches another one, as selectors/past.py reads its rows."""
+    recorded = read(FOLDER / f"{name}.json")
+    works = begun(recorded, seconds_of(recorded))
+    rows = timed(SearchConfig.from_dict(recorded["config"]), works, site_of(recorded))
+    decided = [(len(name), w.step, int(w.n_macs), w.is_winner) for w in works if w.kind == "neighbour"]
+    known = [replace(t, noise=OTHER_SEARCH_NOISE, images=images) for t in rows]
+    return known, [w.around or 0.0 for w in works], decided
+
+
+DEMO, STEPS = lesson("lesson-digits-1", "1x8x8"), lesson("steps-small-1", "")
+
+
+def expected(*lessons: Any) -> tuple[float, float, float]:
+    """Low, middle and high of SMALL on CIFAR-10, in seconds, by what these searches teach."""
+    known, around, decided = (list(chain.from_iterable(lesson[i] for lesson in lessons)) for i in range(3))
+    ways = climbs(SMALL, leaning=leaning_of(decided), clock=Clock(60))
+    found = cases(SMALL, CIFAR, pace_of(FREE, known, around), ways)
+    return found[len(found) // 10], found[len(found) // 2], found[-len(found) // 10]
+
+
+@pytest.mark.parametrize("lessons", [(), (DEMO,)], ids=["nothing", "the demo"])
+def test_before_its_images_were_ever_timed_a_search_is_known_to_a_half_and_the_range_holds_it(lessons):
+    low, middle, high = expected(*lessons)
+    assert SMALL_SECONDS / 1.5 < middle < 1.5 * SMALL_SECONDS
+    assert low < SMALL_SECONDS < high
+
+
+def test_a_search_on_the_same_images_makes_it_sure():
+    low, middle, high = expected(DEMO, STEPS)
+    assert middle == pytest.approx(SMALL_SECONDS, rel=0.2)
+    assert low < SMALL_SECONDS < high
+    wide_low, _, wide_high = expected(DEMO)
+    assert high / low < 0.7 * wide_high / wide_low
+
+
+def test_what_is_off_together_for_all_images_of_a_size_is_not_averaged_away():
+    one = [Timed(m * 1e6, 0.002 + m * 1e-3, all_cores=False, images="1x8x8") for m in (1, 2)]
+    few, many = 2 * one, 500 * one
+    assert pace_of(FREE, many).doubt == pace_of(FREE, few).doubt == UNLIKE_DOUBT
+
+    def spread(known: list[Timed]) -> float:
+        """Of a batch that was timed, as a share."""
+        row, belief = np.array([1.0, 1e6, 0.0]), pace_of(FREE, known).belief
+        return float(np.sqrt(row @ belief.covariance @ row) / (row @ belief.mean))
+
+    assert spread(many) > 0.8 * spread(few) > 0.2  # of what is independent a sixteenth would be left
+    assert pace_of(FREE, [replace(t, images="") for t in few]).doubt == ALIKE_DOUBT
 
 
 # ---------------------------------------------------------------------- growth
