@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from searches.models import DataSet
-from searches.nash.imagefolder import BadArchive, convert, write_digits
+from searches.nash.imagefolder import BadArchive, arrays, convert, write_digits
 from searches.nash.imagefolder.fetching import fetch
 from searches.nash.imagefolder.originals import ORIGINALS, Original, convert_original
 
@@ -159,6 +159,19 @@ def delete_dataset(dataset: DataSet) -> None:
     except ProtectedError as error:
         raise InUse(in_use_words(dataset)) from error
     shutil.rmtree(folder_of(dataset.name), ignore_errors=True)
+
+
+def count_twins(dataset: DataSet, report: Callable[[int, int], None] | None = None) -> dict[str, int]:
+    """Count copies and leaks of a set that was imported before they were; row and meta.json have them afterwards.
+
+    Raises OSError, ValueError where its files cannot be read.
+    """
+    twins = arrays.count_twins(folder_of(dataset.name), report)
+    with transaction.atomic():
+        row = DataSet.objects.select_for_update().get(pk=dataset.pk)
+        row.meta = {**row.meta, "twins": twins}
+        row.save(update_fields=["meta"])
+    return twins
 
 
 def in_use_words(dataset: DataSet) -> str:

@@ -98,6 +98,7 @@ urlpatterns = [
     path("datasets/uploads/<uuid:uuid>/", views.upload_piece, name="upload_piece"),
     path("datasets/uploads/<uuid:uuid>/discard/", views.upload_discard, name="upload_discard"),
     path("datasets/<slug:name>/", views.dataset_detail, name="dataset_detail"),
+    path("datasets/<slug:name>/count/", views.dataset_count, name="dataset_count"),
     path("datasets/<slug:name>/delete/", views.dataset_delete, name="dataset_delete"),
     path("datasets/<slug:name>/<digest:digest>-<int:label>.png", views.dataset_samples, name="dataset_samples"),
     path("workers/", views.worker_list, name="worker_list"),

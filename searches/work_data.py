@@ -1,4 +1,4 @@
-"""Background jobs about data sets: the import of an uploaded archive, the download of a well-known set."""
+"""Background jobs about data sets: the import of an upload, the download of a well-known set, counting copies."""
 
 from __future__ import annotations
 
@@ -55,6 +55,16 @@ def download(work: Work) -> Mapping[str, Any]:
         raise
     except BadArchive as error:
         raise ValueError(str(error)) from error
+
+
+def count_twins(work: Work) -> Mapping[str, Any]:
+    """Count the copies and leaks of a set that was imported before they were counted. Raises ValueError."""
+    row = DataSet.objects.filter(pk=work.payload["dataset"]).first()
+    if row is None:
+        raise ValueError("The data set is no longer here.")
+    words = f"Images of {row.name} are compared"
+    twins = datasets.count_twins(row, lambda done, total: work.tell(done, total, words))
+    return {"dataset": row.name, "twins": twins, "said": f"Copies in {row.name} are counted"}
 
 
 def _result(pk: int) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ from searches.models import BackgroundJob
 from searches.selectors.exports import FILES
 from searches.services import JobLease, LeaseLost
 from searches.work import Function, Work
-from searches.work_data import download, import_upload
+from searches.work_data import count_twins, download, import_upload
 from searches.worker_exports import make_files
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ MANAGE = Path(settings.BASE_DIR) / "manage.py"
 HANDLERS: dict[str, Function] = {
     "dataset_import": import_upload,
     "dataset_download": download,
+    "dataset_count": count_twins,
     FILES: make_files,
 }
 """Which function does a job of which kind. They import torch inside."""

@@ -55,6 +55,7 @@ from searches.services.room import go_on_with_room, pause_for_room
 from searches.services.tagging import add_tags, clean_names, remove_tags, set_tags
 from searches.services.uploads import (
     WrongOffset,
+    ask_for_count,
     ask_for_download,
     ask_for_import,
     begin_upload,
@@ -76,6 +77,7 @@ from searches.services.writing import rename, set_note
 
 __all__ = [
     "WrongOffset",
+    "ask_for_count",
     "ask_for_download",
     "ask_for_import",
     "begin_upload",

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.db.models.functions import Now
 
-from searches.models import BackgroundJob, Upload
+from searches.models import BackgroundJob, DataSet, Upload
 from searches.selectors.access import Asker
 from searches.selectors.background import OPEN
 from searches.services.background import ask_for
@@ -135,6 +135,17 @@ def ask_for_download(key: str, title: str, owner: Asker) -> BackgroundJob:
     subject = f"dataset_download:{key}"
     title = f"Download of {title}"
     return ask_for("dataset_download", subject=subject, title=title, payload={"key": key}, owner=owner)
+
+
+def ask_for_count(dataset: DataSet, owner: Asker) -> BackgroundJob:
+    """The background job that counts the copies in a set that was imported before they were counted."""
+    return ask_for(
+        "dataset_count",
+        subject=f"dataset_count:{dataset.pk}",
+        title=f"Count of copies in {dataset.name}",
+        payload={"dataset": dataset.pk},
+        owner=owner,
+    )
 
 
 def discard_upload(upload: Upload) -> None:

@@ -2,7 +2,14 @@
 
 from searches.views.bulk import bulk_delete, bulk_stop, bulk_tag, bulk_undelete, bulk_untag
 from searches.views.compare import compare
-from searches.views.datasets import dataset_delete, dataset_detail, dataset_download, dataset_list, dataset_samples
+from searches.views.datasets import (
+    dataset_count,
+    dataset_delete,
+    dataset_detail,
+    dataset_download,
+    dataset_list,
+    dataset_samples,
+)
 from searches.views.download import candidate_file, candidate_make_files, search_download
 from searches.views.drawings import architecture_drawing, candidate_drawing, search_report, search_tree
 from searches.views.jobs import job_cancel, job_retry
@@ -42,6 +49,7 @@ __all__ = [
     "candidate_make_files",
     "candidate_notes",
     "compare",
+    "dataset_count",
     "dataset_delete",
     "dataset_detail",
     "dataset_download",

@@ -22,7 +22,7 @@ from searches.selectors.datasets import (
     may_delete_dataset,
     unfinished_uploads,
 )
-from searches.services import ask_for_download, offset_of
+from searches.services import ask_for_count, ask_for_download, offset_of
 
 YEAR = 365 * 24 * 3600
 CLASSES_A_PAGE = 50
@@ -44,8 +44,11 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
 def dataset_detail(request: HttpRequest, name: str) -> HttpResponse:
     """One data set: its classes with sample images, its numbers, what its import met, who uses it."""
     dataset = get_object_or_404(DataSet, name=name)
+    job = None if dataset.meta.get("twins") else selectors.newest_job(f"dataset_count:{dataset.pk}")
     context = {
         "dataset": dataset,
+        "job": job,
+        "may_change_job": job is not None and selectors.may_change_job(request.user, job),
         "classes": Paginator(class_lines(dataset), CLASSES_A_PAGE).get_page(request.GET.get("page")),
         "n_samples": N_SAMPLES,
         "users": dataset.searches.only("uuid", "name", "status", "deleted").order_by("-created"),
@@ -80,6 +83,15 @@ def dataset_download(request: HttpRequest) -> HttpResponse:
     except datasets.BadName as refusal:
         messages.error(request, str(refusal))
     return redirect("dataset_list")
+
+
+@require_POST
+def dataset_count(request: HttpRequest, name: str) -> HttpResponse:
+    """Ask for the copies and leaks of a set to be counted that was imported before they were."""
+    dataset = get_object_or_404(DataSet, name=name)
+    if not dataset.meta.get("twins"):
+        ask_for_count(dataset, request.user)
+    return redirect("dataset_detail", name)
 
 
 @require_POST

@@ -170,6 +170,29 @@ def test_stl10_is_turned_upright_and_scaled(server, monkeypatch):
     assert row.meta["notes"] == ["Scaled from 96 to 64 px, bicubic."]
 
 
+def test_stl10_is_larger_than_an_upload_may_be_and_is_read_as_a_stream_until_all_labelled_images_are_there(
+    server, monkeypatch, settings
+):
+    settings.NASH_MAX_UPLOAD_BYTES = 100  # for uploads alone: what is downloaded has its own
+    members = {"class_names.txt": b"airplane\nbird\n"}
+    for part in ("test", "train"):
+        members |= {f"{part}_X.bin": bytes(2 * 3 * 96 * 96), f"{part}_y.bin": bytes([1, 2])}
+    unlabelled = np.random.default_rng(0).bytes(2 * 10**6)  # 2.4 GB of the real one
+    whole = tar_gz({**members, "unlabeled_X.bin": unlabelled})
+    offer(server, monkeypatch, "stl10", {"stl.tar.gz": whole[:-(10**6)]})  # cut: nobody reads so far
+    row = DataSet.objects.get(pk=datasets.download_dataset("stl10"))
+    assert (row.n_train, row.n_test, row.meta["classes"]) == (2, 2, ["airplane", "bird"])
+
+
+def test_a_disk_that_is_too_full_is_said_before_a_byte_is_written(server, monkeypatch, data_folder):
+    files, _, _ = cifar10_files()
+    offer(server, monkeypatch, "cifar10", files)
+    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
+    with pytest.raises(BadArchive, match=r"the server's disk has 0\.0 GB free; make room and try again"):
+        datasets.download_dataset("cifar10")
+    assert list((data_folder / "datasets").glob("*")) == []
+
+
 def test_a_broken_connection_is_taken_up_where_it_broke(server, monkeypatch):
     files, images, _ = cifar10_files()
     offer(server, monkeypatch, "cifar10", files)

@@ -2,6 +2,7 @@
 
 import html
 import io
+import json
 import re
 
 import numpy as np
@@ -196,3 +197,33 @@ def test_nobody_else_sees_or_adds_to_an_upload(client, alice, bob):
     client.force_login(alice)
     client.post(f"{url}discard/")
     assert not Upload.objects.exists()
+
+
+def test_a_set_that_was_imported_before_copies_were_counted_is_counted_by_a_worker(client, alice, row):
+    counted = row.meta["twins"]
+    folder = datasets.folder_of("pets")
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps({k: v for k, v in meta.items() if k != "twins"}))
+    DataSet.objects.update(meta={k: v for k, v in row.meta.items() if k != "twins"})
+    url = reverse("dataset_detail", args=["pets"])
+    assert "not counted" in text_of(client.get(url))
+    for _ in range(2):
+        answer = client.post(reverse("dataset_count", args=["pets"]), follow=True)
+    assert "Count of copies in pets: waits for a worker." in text_of(answer)
+    assert do_job().status == "done"
+    assert DataSet.objects.get().meta == row.meta
+    assert json.loads((folder / "meta.json").read_text()) == meta
+    assert counted == {"train": 0, "test": 0, "leaks": 0}
+    assert "not counted" not in text_of(client.get(url))
+    client.post(reverse("dataset_count", args=["pets"]))
+    assert BackgroundJob.objects.count() == 1
+
+
+def test_a_count_of_files_that_are_gone_fails_in_words(client, alice, row):
+    DataSet.objects.update(meta={})
+    (datasets.folder_of("pets") / "images.npy").unlink()
+    client.post(reverse("dataset_count", args=["pets"]))
+    job = do_job()
+    assert job.status == "failed"
+    assert "No such file" in job.reason
+    assert "Try again" in text_of(client.get(reverse("dataset_detail", args=["pets"])))

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from searches.nash.atomic import sync_folder
+from searches.nash.atomic import sync_folder, write_atomically
 from searches.nash.imagefolder.source import BadArchive
 
 PARTS = ("images", "labels", "test_images", "test_labels")
@@ -99,10 +99,19 @@ def mean_and_std(images: npt.NDArray[np.uint8]) -> tuple[list[float], list[float
     return mean.tolist(), np.sqrt(variance.clip(0)).tolist()
 
 
-def twins_of(images: npt.NDArray[np.uint8], test_images: npt.NDArray[np.uint8]) -> dict[str, int]:
+def twins_of(
+    images: npt.NDArray[np.uint8],
+    test_images: npt.NDArray[np.uint8],
+    report: Callable[[int, int], None] | None = None,
+) -> dict[str, int]:
     """Identical images, pixel for pixel: further copies within "train" and "test", and "leaks", test images that are
-    training images too. They are counted, never dropped."""
-    train, test = _image_digests(images), _image_digests(test_images)
+    training images too. They are counted, never dropped. `report(done, total)` is called as images are read."""
+    train, test = [], []
+    for digests, part, before in ((train, images, 0), (test, test_images, len(images))):
+        for start in range(0, len(part), CHUNK_IMAGES):
+            digests += _image_digests(part[start : start + CHUNK_IMAGES])
+            if report is not None:
+                report(before + len(digests), len(images) + len(test_images))
     seen = set(train)
     return {
         "train": len(train) - len(seen),
@@ -113,6 +122,20 @@ def twins_of(images: npt.NDArray[np.uint8], test_images: npt.NDArray[np.uint8]) 
 
 def _image_digests(images: npt.NDArray[np.uint8]) -> list[bytes]:
     return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]
+
+
+def count_twins(folder: Path, report: Callable[[int, int], None] | None = None) -> dict[str, int]:
+    """What twins_of finds in the arrays of a set that was imported before they were counted, put into its meta.json.
+
+    Raises OSError, ValueError where the files cannot be read.
+    """
+    images, test_images = (
+        np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in ("images", "test_images")
+    )
+    twins = twins_of(images, test_images, report)
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    write_atomically(folder / "meta.json", json.dumps({**meta, "twins": twins}, indent=1).encode())
+    return twins
 
 
 def write_meta(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import shutil
 import time
 import urllib.error
 import urllib.request
@@ -74,6 +75,12 @@ def _go_on(url: str, part: Path, report: Callable[[int, int], None] | None) -> N
         total = start + int(length) if length else 0
         if total > MAX_BYTES:
             raise BadArchive(f"{url} has {total / 2**30:,.0f} GB, more than any data set here.")
+        free = shutil.disk_usage(part.parent).free
+        if total - start > free:
+            raise BadArchive(
+                f"{basename(url)} has {total / 1e9:,.1f} GB and the server's disk has {free / 1e9:,.1f} GB free; make"
+                " room and try again."
+            )
         with part.open("r+b" if start else "wb") as file:
             file.seek(start)
             while data := answer.read(CHUNK_BYTES):
