@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import data_path, importing, overhead, peak, side_by_side, train, validation
+from benchmarks import data_path, exporting, importing, overhead, peak, side_by_side, train, validation
 from benchmarks.images import BUILD
 from benchmarks.measures import Measures, printed, read_json, write_json
 from benchmarks.quiet import warn_if_busy
@@ -21,7 +21,7 @@ from benchmarks.report import machine_words, put_table
 from benchmarks.settings import Settings, add_arguments, settings_of
 from benchmarks.windows import Rates
 
-PARTS = ("train", "data_path", "peak", "validation", "overhead", "side_by_side", "importing")
+PARTS = ("train", "data_path", "peak", "validation", "overhead", "side_by_side", "importing", "exporting")
 
 
 def measured(settings: Settings, parts: list[str], *, search: Path | None, quick: bool) -> Measures:
@@ -48,6 +48,8 @@ def measured(settings: Settings, parts: list[str], *, search: Path | None, quick
             found = side_by_side.measures_of(quick=quick)
         elif part == "importing":
             found = importing.measures_of(quick=quick)
+        elif part == "exporting":
+            found = exporting.measures_of(quick=quick)
         else:
             found = overhead.measures_of(search, quick=quick)
         measures |= _told(found, part, began)

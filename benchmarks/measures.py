@@ -21,6 +21,7 @@ GOALS = {
     "two_workers_speedup": 1.7,
     "queue_overhead_seconds_per_child": 0.5,
     "import_ratio": 1.7,
+    "export_seconds": 30.0,
     "epoch_to_pixel_p95_ms": 300.0,
     "push_p99_ms_200": 250.0,
     "push_lost": 0.0,
@@ -33,8 +34,8 @@ GOALS = {
 """Set on a machine with AMX, 2 cores; measures without a goal are there to be read beside these."""
 SMALLER_IS_BETTER = (
     "data_path_cost", "search_overhead", "queue_overhead_seconds_per_child", "epoch_to_pixel_p95_ms",
-    "push_p99_ms_200", "push_lost", "push_web_growth_mb", "page_2000_interactive_ms", "request_p95_ms",
-    "page_requests_after_load", "largest_frame_bytes",
+    "export_seconds", "push_p99_ms_200", "push_lost", "push_web_growth_mb", "page_2000_interactive_ms",
+    "request_p95_ms", "page_requests_after_load", "largest_frame_bytes",
 )  # fmt: skip
 
 

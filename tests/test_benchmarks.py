@@ -169,6 +169,7 @@ def test_the_goals_are_those_of_the_issue():
         "data_path_cost": 0.06,
         "epoch_to_pixel_p95_ms": 300.0,
         "eval_ratio_B": 6.0,
+        "export_seconds": 30.0,
         "import_ratio": 1.7,
         "largest_frame_bytes": 8000.0,
         "page_2000_interactive_ms": 2000.0,

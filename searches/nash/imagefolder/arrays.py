@@ -106,7 +106,8 @@ def twins_of(
 ) -> dict[str, int]:
     """Identical images, pixel for pixel: further copies within "train" and "test", and "leaks", test images that are
     training images too. They are counted, never dropped. `report(done, total)` is called as images are read."""
-    train, test = [], []
+    train: list[bytes] = []
+    test: list[bytes] = []
     for digests, part, before in ((train, images, 0), (test, test_images, len(images))):
         for start in range(0, len(part), CHUNK_IMAGES):
             digests += _image_digests(part[start : start + CHUNK_IMAGES])
