@@ -7,12 +7,13 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from searches.nash.imagefolder.source import BadArchive, BrokenFile, Entry, Reader, shown
+from searches.nash.imagefolder.source import MAX_FILE_BYTES, BadArchive, BrokenFile, Entry, Reader, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -67,6 +68,29 @@ def decode(reader: Reader, entries: Sequence[Entry], side: int) -> Decoded:
     decoded.is_grey = all(bool((row[..., :1] == row[..., 1:]).all()) for row in rows)
     decoded.images = np.ascontiguousarray(rows.transpose(0, 3, 1, 2))  # (n, H, W, 3) -> (n, 3, H, W)
     return decoded
+
+
+def read_image(path: Path, side: int, *, is_grey: bool) -> npt.NDArray[np.uint8]:
+    """One file as an import would take it: uint8 (3, side, side), or (1, side, side) if `is_grey`.
+
+    Raises BrokenFile with the reason, OSError.
+    """
+    from PIL import Image
+
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise BrokenFile(f"larger than {MAX_FILE_BYTES // 2**20} MB")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            pixels = _decode_one(data, path.name, side, Decoded(np.empty(0, np.uint8)))
+        except BadArchive as error:
+            raise BrokenFile(f"more than {MAX_PIXELS // 10**6} million pixels") from error
+    if is_grey:
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (H, W, C) -> (C, H, W)
 
 
 def size_of(data: bytes, name: str) -> tuple[int, int]:
