@@ -142,23 +142,6 @@ def find_candidate(search: Search, code: str) -> Candidate:
     raise CommandError(f"{search.name} has no training {code!r}; write it as its page does, such as 2.1 or final.")
 
 
-def find_trained(text: str) -> Candidate:
-    """The trained network of `uuid:code` (3f2a:2.1, 3f2a:final); of a search's uuid alone the one to have of it.
-
-    Raises CommandError.
-    """
-    uuid, _, code = text.partition(":")
-    search = find(uuid)
-    if not code:
-        if best := selectors.best_so_far(search):
-            return best
-        raise CommandError(f"{search.name} is {search.status}: it has no trained network yet.")
-    for candidate in search.candidates.select_related("search", "parent").defer("correct"):
-        if candidate.code == code:
-            return candidate
-    raise CommandError(f"{search.name} has no training {code!r}; write it as its page does, such as 2.1 or final.")
-
-
 def result_of(search: Search) -> dict[str, Any]:
     """uuid, status, test_error (a fraction), n_parameters, wall_seconds, and the reason where there is one.
 

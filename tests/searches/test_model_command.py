@@ -12,12 +12,11 @@ import torch
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from searches import selectors, worker_jobs
-from searches.models import Artifact, BackgroundJob
+from searches import selectors
 from searches.nash.architecture import Architecture
 from searches.nash.export import export_model
 from searches.nash.prediction import Broken, classify
-from searches.selectors.exports import FILES, NAMES
+from searches.selectors.exports import NAMES
 from searches.services.exporting import keep_files
 from searches.worker_exports import MADE_HERE
 from searches.worker_files import made_file
@@ -166,55 +165,30 @@ def test_a_model_says_what_it_is(network, model):
 # ---------------------------------------------------------------------- models of this site
 
 
-def made_small(work):
-    """In place of the job that makes the files (test_worker_exports.py): small ones, with their rows."""
-    candidate = work.job.candidate
-    folder = selectors.candidate_folder(candidate) / "files-1-1"
-    folder.mkdir()
-    for key in MADE_HERE:
-        (folder / NAMES[key]).write_text(f"{candidate.code} {key}")
-    keep_files(candidate, [made_file(key, folder / NAMES[key]) for key in MADE_HERE])
-    work.tell(1, 1, "is ready")
-    return {"said": "made"}
-
-
 @pytest.mark.django_db(transaction=True)
-def test_the_files_of_a_model_are_made_once_and_written_as_the_page_has_them(tmp_path, monkeypatch):
-    monkeypatch.setitem(worker_jobs.HANDLERS, FILES, made_small)
+def test_the_files_of_a_model_are_written_as_the_page_has_them(tmp_path):
     search = make_trained_search()
     final = search.candidates.get(kind="final")
-    code, out, _ = run("export", str(search.uuid)[:8], "--to", tmp_path / "taken")
-    assert code == 0
-    assert BackgroundJob.objects.get().status == "done"
-    for key, name in NAMES.items():
-        artifact = final.artifacts.get(format=key)
-        assert hashlib.sha256((tmp_path / "taken" / name).read_bytes()).hexdigest() == artifact.sha256
-        assert artifact.sha256 in out
-    run("export", f"{search.uuid}:final", "--to", tmp_path / "again")
-    assert BackgroundJob.objects.count() == 1
-    final.artifacts.filter(format=Artifact.Format.ONNX).update(sha256="0" * 64)
-    with pytest.raises(CommandError, match="have the files made again"):
-        run("export", f"{search.uuid}:final", "--to", tmp_path / "damaged")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_files_that_cannot_be_made_are_no_success(tmp_path, monkeypatch):
-    def fails(work):
-        raise ValueError("the files do not answer alike")
-
-    monkeypatch.setitem(worker_jobs.HANDLERS, FILES, fails)
-    search = make_trained_search()
-    with pytest.raises(CommandError, match="failed, the files do not answer alike"):
-        run("export", search.uuid, "--to", tmp_path / "taken")
-    assert not (tmp_path / "taken").exists()
+    folder = selectors.candidate_folder(final) / "files-1-1"
+    folder.mkdir()
+    for key in MADE_HERE:
+        (folder / NAMES[key]).write_text(f"{final.code} {key}")
+    keep_files(final, [made_file(key, folder / NAMES[key]) for key in MADE_HERE])
+    for model in (str(search.uuid)[:8], f"{search.uuid}:final"):
+        code, out, _ = run("export", model, "--to", tmp_path / "taken")
+        assert code == 0
+        for key, name in NAMES.items():
+            artifact = final.artifacts.get(format=key)
+            assert hashlib.sha256((tmp_path / "taken" / name).read_bytes()).hexdigest() == artifact.sha256
+            assert artifact.sha256 in out
 
 
 @pytest.mark.django_db
 def test_a_search_without_a_network_or_an_unknown_training_is_named(tmp_path):
     search = make_search()
-    with pytest.raises(CommandError, match="no trained network yet"):
+    with pytest.raises(CommandError, match="nothing of it is trained"):
         run("export", search.uuid, "--to", tmp_path)
-    with pytest.raises(CommandError, match=r"no training '9\.9'"):
+    with pytest.raises(CommandError, match=r"9\.9"):
         run("export", f"{search.uuid}:9.9", "--to", tmp_path)
     with pytest.raises(CommandError, match="not trained yet"):
         run("export", f"{search.uuid}:model_0", "--to", tmp_path)

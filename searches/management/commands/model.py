@@ -2,8 +2,6 @@
 
 import csv
 import hashlib
-import socket
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -11,21 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from searches import model_store, selectors, services
-from searches.management.launching import find_trained
-from searches.models import Artifact, BackgroundJob, Candidate
-from searches.nash.atomic import write_atomically
+from searches.management import saving
+from searches.management.launching import find, find_candidate
+from searches.management.site import ends_when_told
 from searches.nash.model_file import read_model_file
 from searches.nash.model_zip import DamagedModel
 from searches.selectors.exporting import as_text
-from searches.selectors.exports import NAMES
 
 if TYPE_CHECKING:
     from searches.nash.prediction import Broken, Prediction
 
 STDOUT = Path("-")
-PIECE = 2**20
-POLL_SECONDS = 0.5
 LINEAGE_SHOWN = 40
 
 
@@ -129,59 +123,11 @@ class Command(BaseCommand):
     # ------------------------------------------------------------------ models of this site
 
     def handle_export(self, options: dict[str, Any]) -> None:
-        candidate = find_trained(options["model"])
-        self._make_files(candidate)
-        folder = options["to"]
-        kept = {artifact.format: artifact for artifact in candidate.artifacts.all()}
-        with _in_words():
-            folder.mkdir(parents=True, exist_ok=True)
-            for key, name in NAMES.items():
-                _copy(kept[key], folder / name)
-                self.stdout.write(f"{folder / name} ({kept[key].bytes:,} bytes, sha256 {kept[key].sha256})")
-
-    def _make_files(self, candidate: Candidate) -> None:
-        """Have the files made that are not there: here, unless a worker is faster."""
-        from searches import worker_jobs
-
-        if set(NAMES) <= set(candidate.artifacts.values_list("format", flat=True)):
-            return
-        try:
-            job = services.ask_for_files(candidate, None)
-        except services.Refused as error:
-            raise CommandError(str(error)) from error
-        if lease := services.claim_job(job.pk, worker=f"{socket.gethostname()}: manage.py model export"):
-            try:
-                with worker_jobs.beating(lease):
-                    worker_jobs.do(lease)
-            except BaseException:
-                services.release_job(lease)
-                raise
-        said = ""
-        while job.status in (BackgroundJob.Status.PENDING, BackgroundJob.Status.RUNNING):
-            time.sleep(POLL_SECONDS)
-            job.refresh_from_db()
-            if job.words != said:
-                said = job.words
-                self.stderr.write(f"a worker {said}")
-        if job.status != BackgroundJob.Status.DONE:
-            raise CommandError(f"{job.title}: {job.status}, {job.reason}")
-
-
-def _copy(artifact: Artifact, target: Path) -> None:
-    """The file to `target`, whole or not at all. Raises CommandError where it is not what its row says, OSError."""
-    in_store = artifact.lies_with_models
-    opened = model_store.open_model(artifact.file) if in_store else selectors.artifact_path(artifact).open("rb")
-    digest = hashlib.sha256()
-
-    def write(file: Any) -> None:
-        while piece := opened.read(PIECE):
-            digest.update(piece)
-            file.write(piece)
-        if digest.hexdigest() != artifact.sha256:
-            raise CommandError(f"{artifact.file}: its sha256 is not that of its row; have the files made again")
-
-    with opened:
-        write_atomically(target, write)
+        uuid, _, code = options["model"].partition(":")
+        search = find(uuid)
+        candidate = find_candidate(search, code) if code else None
+        for line in saving.save_files(search, candidate, options["to"], told_to_end=ends_when_told()):
+            self.stdout.write(line)
 
 
 @contextmanager
