@@ -31,7 +31,14 @@ class FormConverter(KindConverter):
     regex = "csv|jsonl"
 
 
+class ScalarsConverter(KindConverter):
+    """What scalars are sent as: a table, or a zip of event files."""
+
+    regex = "csv|zip"
+
+
 register_converter(KindConverter, "kind")
+register_converter(ScalarsConverter, "scalars")
 register_converter(FormConverter, "form")
 register_converter(DigestConverter, "digest")
 
@@ -55,6 +62,7 @@ urlpatterns = [
     path("searches/<uuid:uuid>/rename/", views.search_rename, name="search_rename"),
     path("searches/<uuid:uuid>/notes/", views.search_notes, name="search_notes"),
     path("searches/<uuid:uuid>/log.<form:form>", views.search_log, name="search_log"),
+    path("searches/<uuid:uuid>/scalars.<scalars:form>", views.search_scalars, name="search_scalars"),
     path(
         "searches/<uuid:uuid>/<kind:kind>-<int:step>-<int:index>/notes/",
         views.candidate_notes,

@@ -47,3 +47,23 @@ def worker_count(text: str) -> int | None:
     if not text.isdecimal():
         raise CommandError(f"--workers {text}: write auto, or a number from 0 on")
     return int(text)
+
+
+def add_settings(parser: CommandParser, base: str) -> None:
+    """Name, settings that differ from `base`, budget."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings_given",
+        help=f"a setting that differs from {base}, such as n_steps=2 (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--name", default="")
+    parser.add_argument("--hours", type=float, help="budget: no training of a step begins after so many hours")
+    parser.add_argument(
+        "--accuracy", type=float, metavar="PERCENT",
+        help="budget: no step begins once a network has this validation accuracy, such as 92.5; balanced accuracy "
+        "with selection=balanced",
+    )  # fmt: skip
+
+
+def given_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """What add_settings asks for, as launching takes it."""
+    return {"settings": options["settings_given"], **{k: options[k] for k in ("name", "hours", "accuracy")}}

@@ -17,6 +17,7 @@ from searches.nash.architecture import Architecture
 from searches.report import report_html, report_name
 from searches.selectors import best_so_far, newest_job, snapshot
 from searches.selectors.exports import NAMES, files_subject
+from searches.selectors.scalars import run_folder, scalar_pages, tensorboard_pages
 from searches.services.keeping import GOES_NO_FURTHER
 
 LOOK_SECONDS = 0.5
@@ -56,6 +57,19 @@ def save_files(
 def save_report(search: Search, target: Path) -> str:
     """The search as one HTML file. Raises CommandError."""
     return written(report_html(search), target / report_name(search) if target.is_dir() else target)
+
+
+def save_scalars(search: Search, target: Path, *, tensorboard: bool) -> str:
+    """Every epoch of every training, as CSV or as a zip of event files for TensorBoard. Raises CommandError."""
+    name = f"{run_folder(search)}-{'tensorboard.zip' if tensorboard else 'scalars.csv'}"
+    path = target / name if target.is_dir() else target
+    try:
+        with path.open("wb") as file:
+            for page in tensorboard_pages(search) if tensorboard else map(str.encode, scalar_pages(search)):
+                file.write(page)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror or error}") from error
+    return f"{path} ({path.stat().st_size:,} bytes)"
 
 
 def save_drawing(search: Search, candidate: Candidate | None, target: Path) -> str:

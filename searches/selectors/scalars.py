@@ -1,5 +1,4 @@
-"""Every epoch of every training of a search as numbers: lines of CSV, or files for TensorBoard. One training at a time
-is in memory."""
+"""Every epoch of every training of a search as numbers, one training in memory at a time: CSV or event files."""
 
 import csv
 import io

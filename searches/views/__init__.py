@@ -15,7 +15,7 @@ from searches.views.drawings import architecture_drawing, candidate_drawing, sea
 from searches.views.jobs import job_cancel, job_retry
 from searches.views.launch import search_new
 from searches.views.listing import list_csv, list_json, search_list
-from searches.views.log import search_log
+from searches.views.log import search_log, search_scalars
 from searches.views.models import model_detail
 from searches.views.pages import candidate_detail, search_detail
 from searches.views.tables import results, results_csv
@@ -79,6 +79,7 @@ __all__ = [
     "search_resume",
     "search_retry",
     "search_run_next",
+    "search_scalars",
     "search_stop",
     "search_tree",
     "search_undelete",

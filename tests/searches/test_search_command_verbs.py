@@ -40,6 +40,7 @@ COMMANDS = {
     "search_retry": "retry", "search_run_next": "next", "search_compare": "compare", "search_delete": "delete",
     "search_undelete": "undo", "candidate_detail": "show", "candidate_drawing": "draw", "model_detail": "show",
     "candidate_make_files": "files", "candidate_file": "files", "deleted_empty": "empty", "architecture_svg": "draw",
+    "search_scalars": "scalars",
 }  # fmt: skip
 """Of each address of a search's pages the verb of the command that does the same."""
 PAGES_ALONE = {"compare", "job_cancel", "job_retry", "worker_list"}

@@ -10,6 +10,7 @@ from django.db import DatabaseError
 
 from searches import selectors, services, startup, tasks
 from searches.management import launching, listing, saving
+from searches.management.arguments import add_settings, given_settings
 from searches.management.following import Progress, follow
 from searches.management.launching import as_json, find, find_candidate
 from searches.management.site import ends_when_told, is_terminal
@@ -41,7 +42,7 @@ class Command(BaseCommand):
         launch = verbs.add_parser("launch", help="create a search and send it to the workers")
         launch.add_argument("--dataset", help="name of an imported data set (default: the preset's)")
         launch.add_argument("--preset", choices=list(PRESETS), default="demo")
-        _add_settings(launch, "the preset")
+        add_settings(launch, "the preset")
         launch.add_argument("--wait", action="store_true", help="follow it until it ends; exit code 1 if it fails")
         launch.add_argument("--json", action="store_true", help="the last line is JSON")
         listing.add_arguments(verbs.add_parser("list", help="the searches, filtered and sorted as on their page"))
@@ -65,7 +66,7 @@ class Command(BaseCommand):
         search = launching.launch(
             preset=options["preset"],
             dataset=options["dataset"],
-            **_given(options),
+            **given_settings(options),
         )
         self._say_if_nobody_works()
         if not options["json"]:
@@ -131,6 +132,10 @@ class Command(BaseCommand):
     def handle_report(self, options: dict[str, Any]) -> None:
         self.stdout.write(saving.save_report(find(options["uuid"]), options["path"]))
 
+    def handle_scalars(self, options: dict[str, Any]) -> None:
+        search = find(options["uuid"])
+        self.stdout.write(saving.save_scalars(search, options["path"], tensorboard=options["tensorboard"]))
+
     def handle_draw(self, options: dict[str, Any]) -> None:
         search, of = self._found(options)
         self.stdout.write(saving.save_drawing(search, of, options["path"]))
@@ -145,7 +150,7 @@ class Command(BaseCommand):
         self._change(options["uuid"], lambda search, by: services.retry(search, by, options["code"]))
 
     def handle_clone(self, options: dict[str, Any]) -> None:
-        search = launching.clone(find(options["uuid"]), **_given(options))
+        search = launching.clone(find(options["uuid"]), **given_settings(options))
         self._say_if_nobody_works()
         self.stdout.write(f"Launched {search.name}: {search.uuid}")
 
@@ -238,6 +243,7 @@ def _add_looks(verbs: Any) -> None:
     saved = {
         "download": "copy the zip of the final model, or of a stopped search's best",
         "report": "the search as one HTML file, to keep or to mail",
+        "scalars": "every epoch of every training as CSV, or as event files for TensorBoard",
         "draw": "the lineage tree, or with --of a network, as SVG",
         "files": "every file of the best network, or with --of of another; made first where they were not",
     }
@@ -246,6 +252,8 @@ def _add_looks(verbs: Any) -> None:
         parser.add_argument("uuid")
         place = "a folder" if verb == "files" else "a file, or a folder to put it in"
         parser.add_argument("path", type=Path, help=place)
+        if verb == "scalars":
+            parser.add_argument("--tensorboard", action="store_true", help="a zip with one folder a training")
         if verb in ("draw", "files"):
             parser.add_argument("--of", metavar="CODE", help=OF)
 
@@ -265,7 +273,7 @@ def _add_changes(verbs: Any) -> None:
     retry.add_argument("code", nargs="?", help="one training, such as 2.1 (default: all that can be)")
     clone = verbs.add_parser("clone", help="launch a search with the settings of another")
     clone.add_argument("uuid")
-    _add_settings(clone, "the search's")
+    add_settings(clone, "the search's")
     rename = verbs.add_parser("rename", help="give it another name")
     rename.add_argument("uuid")
     rename.add_argument("name")
@@ -278,23 +286,3 @@ def _add_changes(verbs: Any) -> None:
     tag.add_argument("tags", nargs="+", metavar="TAG")
     tag.add_argument("--remove", action="store_true", help="take these tags from it instead")
     tag.add_argument("--of", metavar="CODE", help=OF)
-
-
-def _add_settings(parser: CommandParser, base: str) -> None:
-    """Name, settings that differ from `base`, budget."""
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings_given",
-        help=f"a setting that differs from {base}, such as n_steps=2 (repeatable)",
-    )  # fmt: skip
-    parser.add_argument("--name", default="")
-    parser.add_argument("--hours", type=float, help="budget: no training of a step begins after so many hours")
-    parser.add_argument(
-        "--accuracy", type=float, metavar="PERCENT",
-        help="budget: no step begins once a network has this validation accuracy, such as 92.5; balanced accuracy "
-        "with selection=balanced",
-    )  # fmt: skip
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """What _add_settings asks for, as launching takes it."""
-    return {"settings": options["settings_given"], **{k: options[k] for k in ("name", "hours", "accuracy")}}
