@@ -6,12 +6,13 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI, Schema, Status
 from ninja.security import SessionAuth
 from pydantic import Field
 
-from searches import selectors
+from searches import selectors, tasks
 from searches.forms import SearchForm
+from searches.forms_start import ZIP
 from searches.models import Search
 
 PAGE = 100
@@ -128,11 +129,48 @@ class Estimate(Schema):
 
 @api.get("estimate", response=Estimate, summary="What a search with the launch form's settings would cost")
 def estimate(request: HttpRequest) -> dict[str, Any] | selectors.Forecast:
-    form = SearchForm(request.GET)
+    if request.GET.get("start") == ZIP:
+        return {"source": "Known once the zip is here: its network decides what the search will cost."}
+    form = SearchForm(request.GET, asker=request.user, clone=_cloned(request))
     if not form.is_valid():
         return {"mistakes": {field.name: message for field, message in form.mistakes}}
     data = form.cleaned_data
     return selectors.forecast(form.config, data["dataset"], hours_limit=data["hours_limit"])
+
+
+class LaunchedSearch(Schema):
+    """A search that waits for a worker."""
+
+    uuid: UUID
+
+
+class Mistakes(Schema):
+    """What needs mending, a sentence for each field; nothing has started."""
+
+    mistakes: dict[str, str]
+
+
+@api.post("searches", response={201: LaunchedSearch, 422: Mistakes}, summary="Launch a search, as the form does")
+def launch_search(request: HttpRequest) -> Status[Any]:
+    """Fields of the launch form, as a form sends them; multipart with `start_zip` for a downloaded model.
+
+    `start`: fresh, model (`start_model` is "uuid:kind-step-index", such as "…:final-5-0"), zip, same with `clone`.
+    """
+    form = SearchForm(request.POST, request.FILES, asker=request.user, clone=_cloned(request))
+    launched = form.launch(request.user)
+    if launched is None:
+        return Status(422, {"mistakes": {field.name: message for field, message in form.mistakes}})
+    tasks.enqueue(launched.candidate_ids)
+    return Status(201, {"uuid": launched.uuid})
+
+
+def _cloned(request: HttpRequest) -> Search | None:
+    """The search that is cloned, which `same` starts from the network of."""
+    text = request.POST.get("clone") or request.GET.get("clone")
+    try:
+        return _visible(request, UUID(text)) if text else None
+    except ValueError:
+        return None
 
 
 @api.get("searches", response=SearchLines, summary="Searches, the newest first")

@@ -8,14 +8,19 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.utils.datastructures import MultiValueDict
 
 from searches.comparisons import CATALOGUE, Comparison
 from searches.figures import Bar, budget_bars
+from searches.forms_start import StartFields
 from searches.models import DataSet, Search
 from searches.nash.config import GROUPS, InvalidConfig, SearchConfig
+from searches.nash.model_zip import DamagedModel
 from searches.nash.presets import PRESETS, Preset, preset_config, value_from_text
-from searches.services.launch import errors_of_split
+from searches.selectors.access import Asker
+from searches.services.launch import Launched, create_search, errors_of_split
 
 FIRST_PRESET = "demo"
 SETTINGS = {f.name: f for f in fields(SearchConfig) if f.metadata.get("group")}
@@ -92,7 +97,7 @@ class LimitField(forms.CharField):
         return number
 
 
-class SearchForm(forms.Form):
+class SearchForm(StartFields):
     """A data set, a name, a budget and every setting of SearchConfig. Valid: `config` holds the checked settings.
 
     Begins with a preset's values, or with those of the search to `clone`.
@@ -108,10 +113,18 @@ class SearchForm(forms.Form):
     config: SearchConfig
 
     def __init__(
-        self, data: Mapping[str, Any] | None = None, *, preset: str = "", clone: Search | None = None
+        self,
+        data: Mapping[str, Any] | None = None,
+        files: MultiValueDict[str, Any] | None = None,
+        *,
+        preset: str = "",
+        clone: Search | None = None,
+        asker: Asker | None = None,
+        begin: str = "",
     ) -> None:
         chosen = preset if preset in PRESETS else FIRST_PRESET
-        super().__init__(data, initial=_initial_of(clone) if clone else _initial(PRESETS[chosen]))
+        super().__init__(data, files, initial=_initial_of(clone) if clone else _initial(PRESETS[chosen]))
+        self.begin_with(asker, clone, begin)
         for setting in SETTINGS:
             self.fields[setting] = _field(setting)
         for bound in self:
@@ -119,20 +132,27 @@ class SearchForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        self.clean_origin()
         dataset: DataSet | None = cleaned.get("dataset")
         values = {setting: _value(setting, cleaned.get(setting, "")) for setting in SETTINGS}
         if dataset:
             values |= {"input_shape": dataset.input_shape, "n_classes": dataset.n_classes}
+            values |= {"start": self.origin.start} if self.origin else {}
         try:
             self.config = SearchConfig(**values)
         except InvalidConfig as error:
             for name, message in error.errors.items():
+                if name == "start":
+                    self.say_of_start(message)
+                    continue
                 self.add_error(name if name in self.fields else "dataset", _sentence(message))
         else:
             self._check_split(dataset)
         if dataset and cleaned.get("accuracy_goal") is not None:
             cleaned["accuracy_goal"] /= 100
             self._aim_above_chance(cleaned["accuracy_goal"], dataset.n_classes)
+        if self.errors and self.files and "start_zip" not in self.errors:
+            self.add_error("start_zip", "Choose the zip again: a page cannot keep it while values are mended.")
         return cleaned
 
     def _check_split(self, dataset: DataSet | None) -> None:
@@ -150,11 +170,18 @@ class SearchForm(forms.Form):
         )
         self.add_error("accuracy_goal", ValidationError(message))
 
-    @property
-    def launch_arguments(self) -> dict[str, Any]:
-        """What services.create_search takes beside the settings and the owner."""
+    def launch(self, asker: Asker) -> Launched | None:
+        """Create the search, of this owner; None where something needs mending. It is not sent to the queue yet."""
+        if not self.is_valid():
+            return None
+        owner = asker if isinstance(asker, AbstractBaseUser) else None
         names = ("dataset", "name", "preset", "hours_limit", "accuracy_goal")
-        return {name: self.cleaned_data[name] for name in names}
+        given = {name: self.cleaned_data[name] for name in names}
+        try:
+            return create_search(self.config, owner=owner, origin=self.origin, **given)
+        except (DamagedModel, OSError) as error:
+            self.say_of_start(f"The network to start from cannot be kept: {error}")
+            return None
 
     @property
     def groups(self) -> list[Group]:

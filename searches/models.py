@@ -15,6 +15,7 @@ from searches.models_datasets import DataSet as DataSet
 from searches.models_datasets import Upload as Upload
 from searches.models_jobs import BackgroundJob as BackgroundJob
 from searches.models_jobs import Worker as Worker
+from searches.models_start import StartNetwork as StartNetwork
 from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import Job, Key, Outcome, code_of

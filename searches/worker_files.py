@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from searches import model_store, selectors, services
-from searches.models import Artifact, Candidate, DataSet
+from searches.models import Artifact, Candidate, DataSet, Search
 from searches.nash.atomic import write_atomically
-from searches.nash.hillclimb import ENDED
+from searches.nash.config import SearchConfig
+from searches.nash.hillclimb import ENDED, begins_at_start
 
 if TYPE_CHECKING:
     from searches.nash.checkpoints import State
@@ -52,8 +53,23 @@ def _images(folder: Path, digest: str) -> ImageSet:
 
 
 def load_parent(candidate: Candidate) -> Network | None:
-    """The network that a candidate starts from; None for model_0. Raises DamagedFile, OSError."""
-    return load_network(candidate.parent)[0] if candidate.parent else None
+    """The network that a candidate starts from; None for what begins afresh. Raises DamagedFile, OSError."""
+    if candidate.parent:
+        return load_network(candidate.parent)[0]
+    config = candidate.search.search_config
+    return load_start(candidate.search, config) if begins_at_start(config, candidate.key) else None
+
+
+def load_start(search: Search, config: SearchConfig) -> Network:
+    """The network that a search was started from. Raises DamagedFile, OSError, StartNetwork.DoesNotExist."""
+    from searches.nash.export import network_of
+
+    assert config.start is not None
+    row = search.start_network
+    content = services.start_path(row).read_bytes()
+    if hashlib.sha256(content).hexdigest() != config.start.sha256:
+        raise DamagedFile(f"{row.file}: its sha256 is not that of the network that the search was started from")
+    return network_of(config.start.architecture, content)
 
 
 def load_network(candidate: Candidate) -> tuple[Network, bytes]:

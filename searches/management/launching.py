@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -13,6 +14,7 @@ from searches.diagrams.words import counted
 from searches.models import Candidate, DataSet, Search
 from searches.nash.config import InvalidConfig
 from searches.nash.hillclimb import COMPARISON_KINDS
+from searches.nash.model_zip import DamagedModel
 from searches.nash.presets import PRESETS, parse_setting, preset_config
 
 UNDER_WAY = {Search.Status.WAITING, Search.Status.RUNNING}
@@ -29,17 +31,20 @@ def launch(
     name: str = "",
     hours: float | None = None,
     accuracy: float | None = None,
+    begin: str | None = None,
 ) -> Search:
     """Create a search as the form does and send it to the queue. `settings` are written name=value.
 
-    Its budget is in hours, and in per cent of validation accuracy. Raises CommandError for an unknown data set and
-    for settings that cannot be.
+    `begin`: what it starts from, as origin_of takes it. Its budget is in hours, and in per cent of validation
+    accuracy. Raises CommandError for an unknown data set and for settings that cannot be.
     """
     images = _dataset(dataset or PRESETS[preset].dataset or "")
     with _in_words():
         chosen = dict(parse_setting(text) for text in settings)
         shape = {"input_shape": images.input_shape, "n_classes": images.n_classes}
-        config = preset_config(preset, **{**shape, **chosen})
+        origin = origin_of(begin) if begin else None
+        start = {"start": origin.start} if origin else {}
+        config = preset_config(preset, **{**shape, **chosen, **start})
         launched = services.create_search(
             config,
             dataset=images,
@@ -47,8 +52,32 @@ def launch(
             preset=preset,
             hours_limit=hours,
             accuracy_goal=_fraction(accuracy),
+            origin=origin,
         )
     return _sent(launched)
+
+
+def origin_of(text: str) -> services.Origin:
+    """What a search is to start from: a zip or its folder, else `uuid:code`, or a uuid for its best network.
+
+    Raises CommandError.
+    """
+    path = Path(text)
+    try:
+        if path.exists():
+            return services.origin_of_file(path, path.name)
+        uuid, _, code = text.partition(":")
+        search = find(uuid)
+        candidate = find_candidate(search, code) if code else selectors.best_so_far(search)
+        if candidate is None:
+            raise CommandError(f"{search.name} is {search.status}: it has no trained network yet.")
+        return services.origin_of_candidate(candidate)
+    except (DamagedModel, OSError) as error:
+        raise CommandError(f"{path.name} cannot be started from: {error}") from error
+    except services.Refused as error:
+        raise CommandError(str(error)) from error
+    except CommandError as error:
+        raise CommandError(f"There is no file {text}, and no such network here: {error}") from error
 
 
 def clone(
@@ -61,7 +90,8 @@ def clone(
 ) -> Search:
     """Launch a search with the settings of this one, some of them changed, on its data set, for its owner.
 
-    Its budget is taken over unless another is given. Raises CommandError for settings that cannot be.
+    It starts from the same network. Its budget is taken over unless another is given. Raises CommandError for
+    settings that cannot be.
     """
     with _in_words():
         config = search.search_config.replace(**dict(parse_setting(text) for text in settings))
@@ -73,6 +103,7 @@ def clone(
             preset=search.preset,
             hours_limit=search.hours_limit if hours is None else hours,
             accuracy_goal=search.accuracy_goal if accuracy is None else _fraction(accuracy),
+            origin=services.origin_of_search(search),
         )
     return _sent(launched)
 
@@ -85,6 +116,10 @@ def _in_words() -> Iterator[None]:
     except InvalidConfig as error:
         reasons = "\n".join(f"  {field}: {message}" for field, message in error.errors.items())
         raise CommandError(f"These settings cannot be:\n{reasons}") from error
+    except services.Refused as error:
+        raise CommandError(str(error)) from error
+    except (DamagedModel, OSError) as error:
+        raise CommandError(f"The network to start from cannot be kept: {error}") from error
 
 
 def _fraction(per_cent: float | None) -> float | None:

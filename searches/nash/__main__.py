@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="n_steps=2 channels=16,16,16 ...",
     )
+    add("--start", type=Path, metavar="ZIP", help="begin from a downloaded model in place of a fresh model_0")
     add("--out", type=Path, metavar="FILE", help="write the final model there, as a zip")
     add("--threads", type=int, metavar="N", help="CPU threads; without it, one per usable core")
     add("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:1")
@@ -96,6 +97,7 @@ def _search(config: SearchConfig, options: argparse.Namespace) -> int:
 
     from searches.nash.data import load_dataset
     from searches.nash.imagefolder import BadArchive
+    from searches.nash.network import Network
     from searches.nash.runner import SearchFailed, run_search
 
     torch.set_num_threads(options.threads or usable_cores())
@@ -104,10 +106,11 @@ def _search(config: SearchConfig, options: argparse.Namespace) -> int:
         dataset = load_dataset(options.data, options.data_dir)
         dataset.split(config.seed, config.n_validation, config.n_training)
         dataset.test_part(config.seed, config.n_test)
-    except (ValueError, BadArchive) as error:
+        start = Network.load(options.start) if options.start else None
+    except (ValueError, BadArchive, OSError) as error:
         return _complain(str(error), BAD_SETTINGS)
     try:
-        result = run_search(config, dataset, _print_event, device=device)
+        result = run_search(config, dataset, _print_event, device=device, start=start)
     except SearchFailed as error:
         return _complain(str(error), FAILED)
     _end(result, dataset, options.out)

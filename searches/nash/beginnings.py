@@ -13,7 +13,7 @@ from searches.nash.augmentation import Augmentation, augment
 from searches.nash.config import SearchConfig
 from searches.nash.data import ImageSet, Split, normalisation
 from searches.nash.devices import choose_device, threads
-from searches.nash.hillclimb import COMPARISON_KINDS, Job
+from searches.nash.hillclimb import COMPARISON_KINDS, Job, begins_at_start
 from searches.nash.inheritance import (
     Seal,
     Statistics,
@@ -91,10 +91,15 @@ def statistics_of(
 def begin(task: Task, parent: Network | None, statistics: Statistics | None) -> tuple[Network, Seal | None]:
     """The network that the training starts from, on the device, and the seal of a child.
 
-    All of a search normalise by its training part, those that see the validation images too included. Without
-    network morphism there is nothing to seal. Raises ValueError where the parent is missing.
+    All of a search normalise by its training part, those that see the validation images too included; where it
+    starts from a trained network, what descends from that keeps its mean and std: it computes what it computed.
+    Without network morphism there is nothing to seal. Raises ValueError where the parent is missing.
     """
     job, config = task.job, task.config
+    if begins_at_start(config, job.key):
+        if parent is None or parent.architecture != job.architecture:
+            raise ValueError(f"{job.code}: the network that the search starts from is missing, or is another")
+        return copy.deepcopy(parent).to(task.device), None
     if job.parent is None:
         fresh = Network(job.architecture, torch.Generator().manual_seed(derive(config.seed, "init")))
         fresh.set_normalisation_(*normalisation(task.dataset.images, task.split.train))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from searches.nash.architecture import Architecture, Shape
+from searches.nash.start import Start, start_from
 from searches.nash.values import checked, setting
 
 GROUPS = ("Data", "Algorithm 1", "Training with SGDR", "Network", "Network morphisms", "Bounds", "Comparisons")
@@ -53,6 +54,8 @@ class SearchConfig:
 
     input_shape: Shape = (3, 32, 32)
     n_classes: int = 10
+    start: Start | None = None
+    """A trained network in place of model_0's fresh weights; channels and head then mean nothing."""
 
     seed: int = setting(
         0, "Data", "Same seed, same draws: two searches that differ in one setting can be compared in pairs.",
@@ -198,8 +201,10 @@ class SearchConfig:
     def __post_init__(self) -> None:
         errors: dict[str, str] = {}
         for f in fields(self):
+            given = getattr(self, f.name)
             try:
-                value = checked(getattr(self, f.name), self.__annotations__[f.name], f.metadata)
+                is_start = f.name == "start"
+                value = start_from(given) if is_start else checked(given, self.__annotations__[f.name], f.metadata)
                 object.__setattr__(self, f.name, value)
             except ValueError as error:
                 errors[f.name] = str(error)
@@ -229,6 +234,8 @@ class SearchConfig:
 
     def initial_architecture(self) -> Architecture:
         """model_0 of this search."""
+        if self.start is not None:
+            return self.start.architecture
         return Architecture.initial(
             self.input_shape, self.n_classes, self.channels, head=self.head, max_parameters=self.max_parameters
         )
@@ -238,9 +245,11 @@ class SearchConfig:
         return replace(self, **known_settings(settings))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, every field."""
+        """Plain JSON values, every field; `start` only where there is one."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+        start = {"start": self.start.to_dict()} if self.start else {}
+        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items() if name != "start"}
+        return {**plain, **start}
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> SearchConfig:
@@ -267,6 +276,9 @@ def _contradictions(config: SearchConfig) -> dict[str, str]:
         errors["n_classes"] = f"{config.n_classes} classes; a search needs at least 1"
     if config.input_shape[0] not in (1, 3) or min(config.input_shape) < 1:
         errors["input_shape"] = f"{config.input_shape}: 1 (grey) or 3 (colour) channels and at least 1 pixel a side"
+    elif config.start:
+        if misfit := config.start.misfits(config.input_shape, config.n_classes):
+            errors["start"] = misfit
     elif (most := min(config.input_shape[1:]).bit_length()) < len(config.channels):
         errors["channels"] = (
             f"{config.channels} with a max-pool between each two are too many for images of {config.input_shape}: "
@@ -275,11 +287,11 @@ def _contradictions(config: SearchConfig) -> dict[str, str]:
     for name in ("kernels", "widen_factors"):
         if len(set(values := getattr(config, name))) < len(values):
             errors[name] = f"{values} has a value twice, which would be drawn more often: give each once"
-    if max(config.channels) > config.max_channels:
-        errors["max_channels"] = (
-            f"{config.max_channels:,} is below model_0's widest block: give at least {max(config.channels):,}"
-        )
-    if errors.keys() & {"input_shape", "n_classes", "channels"}:  # there is no model_0 to measure
+    first = config.start.architecture if config.start else None
+    widest = max((first.node(b).channels for b in first.blocks), default=0) if first else max(config.channels)
+    if widest > config.max_channels:
+        errors["max_channels"] = f"{config.max_channels:,} is below model_0's widest block: give at least {widest:,}"
+    if errors.keys() & {"input_shape", "n_classes", "channels", "start"}:  # there is no model_0 to measure
         return errors
     initial = config.initial_architecture()
     for name, size in (("max_parameters", initial.n_parameters), ("max_macs", initial.n_macs)):

@@ -91,7 +91,8 @@ def execute(
 ) -> Trained:
     """Run one training of a search.
 
-    `parent`: the network of job.parent, never changed; `statistics`: its statistics_of, worked out here if absent.
+    `parent`: the network of job.parent, or that of config.start for what begins from it, never changed;
+    `statistics`: the parent's statistics_of, worked out here if absent.
     `checkpoint`: a Training.state() to go on from; its points are not told again. `accumulate`: parts that a batch
     is cut into. `on_epoch` comes after the epoch's last point, with the training at rest; `on_batch` at every
     batch of calibration, seal, training and evaluation, and may raise to stop.
@@ -147,7 +148,7 @@ def _training_of(
         deterministic=config.deterministic,
         validation=None if task.sees_all else (dataset.images[held_back], dataset.labels[held_back]),
         evaluate_each_epoch=config.evaluate_each_epoch,
-        evaluate_start=config.evaluate_each_epoch and job.parent is not None,
+        evaluate_start=config.evaluate_each_epoch and parent is not None,
         freeze_new_batchnorm_epochs=config.freeze_new_batchnorm_epochs,
         new_batchnorms=_calibrated(parent, task),
         accumulate=accumulate,

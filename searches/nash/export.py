@@ -42,6 +42,11 @@ def weights_sha256(network: Network) -> str:
     return digest.hexdigest()
 
 
+def file_sha256(network: Network) -> str:
+    """sha256 of the network's model.safetensors, as it is exported."""
+    return hashlib.sha256(save(weights_of(network))).hexdigest()
+
+
 def save_weights(network: Network, path: str | Path) -> Path:
     """Put the network's tensors on disk as safetensors, whole or not at all. Raises OSError."""
     return write_atomically(Path(path), save(weights_of(network)))

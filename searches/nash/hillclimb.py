@@ -157,6 +157,13 @@ def plan(config: SearchConfig, history: History) -> list[Job]:
     return [job for jobs in asked for job in jobs if job.key not in ended]
 
 
+def begins_at_start(config: SearchConfig, key: Key) -> bool:
+    """Whether a training begins with the weights of config.start: model_0's own, and model_0's as a reference."""
+    kind, _, index = key
+    is_model_0 = kind == "pretrain" or (kind == "reference" and REFERENCES[index].startswith("model_0"))
+    return config.start is not None and is_model_0
+
+
 def _comparison(name: str, config: SearchConfig, ended: Mapping[Key, Outcome]) -> list[Job]:
     """The trainings of one of COMPARISONS.
 

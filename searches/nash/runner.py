@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
@@ -19,9 +20,21 @@ from searches.nash.execution import TRAINED_ON_ALL
 from searches.nash.execution import SealBroken as SealBroken
 from searches.nash.execution import Trained as Trained
 from searches.nash.execution import execute as execute
-from searches.nash.hillclimb import COMPARISON_KINDS, Job, Key, Outcome, code_of, has_failed, plan, winner
+from searches.nash.export import file_sha256
+from searches.nash.hillclimb import (
+    COMPARISON_KINDS,
+    Job,
+    Key,
+    Outcome,
+    begins_at_start,
+    code_of,
+    has_failed,
+    plan,
+    winner,
+)
 from searches.nash.inheritance import Statistics
 from searches.nash.network import Network
+from searches.nash.start import Start
 
 Event = dict[str, Any]
 
@@ -57,16 +70,20 @@ def run_search(
     *,
     device: torch.device | str = "auto",
     on_batch: Callable[[], None] | None = None,
+    start: Network | None = None,
 ) -> SearchResult:
     """Run Algorithm 1 to its end, and what it is compared with; shape and classes are taken from the data set.
 
+    `start`: a trained network in place of a fresh model_0, such as Network.load(zip) gives; it is not changed.
     `on_event` gets each event as plain JSON values. Raises SearchFailed, InvalidConfig, what on_batch raises, and
     ValueError where n_validation or n_test does not suit the data set.
     """
     started = perf_counter()
-    config = config.replace(input_shape=dataset.input_shape, n_classes=dataset.n_classes)
+    first = None if start is None else copy.deepcopy(start).float()
+    begins = {} if first is None else {"start": Start(first.architecture, file_sha256(first))}
+    config = config.replace(input_shape=dataset.input_shape, n_classes=dataset.n_classes, **begins)
     dataset.test_part(config.seed, config.n_test)  # a size that cannot be is said now, not after hours
-    search = _Search(config, dataset, choose_device(str(device)), on_event or _untold, on_batch)
+    search = _Search(config, dataset, choose_device(str(device)), on_event or _untold, on_batch, first)
     search.tell("search_created", dataset=dataset.name, epochs=config.epoch_budget, config=config.to_dict())
     while planned := plan(config, search.history):
         for _, group in groupby(planned, key=lambda job: (job.kind, job.step)):
@@ -87,6 +104,7 @@ class _Search:
     device: torch.device
     on_event: Callable[[Event], None]
     on_batch: Callable[[], None] | None
+    start: Network | None = None
     history: list[Outcome] = field(default_factory=list)
     networks: dict[Key, Network] = field(default_factory=dict)
     statistics: Statistics | None = None
@@ -185,7 +203,7 @@ class _Search:
             job,
             self.config,
             self.dataset,
-            self.networks[job.parent] if job.parent else None,
+            self._parent_of(job),
             statistics=self.statistics,
             device=self.device,
             accumulate=accumulate,
@@ -193,6 +211,11 @@ class _Search:
             on_point=on_point,
             on_batch=self.on_batch,
         )
+
+    def _parent_of(self, job: Job) -> Network | None:
+        if job.parent is None:
+            return self.start if begins_at_start(self.config, job.key) else None
+        return self.networks[job.parent]
 
     def close_step(self, job: Job) -> None:
         """Tell whom the step of this job chose."""

@@ -22,7 +22,7 @@ GROWTH_LIMITS = (1.0, 4.0)
 """Factor a step in multiply-accumulates, where no more is simulated than there was time for."""
 UNKNOWN_GROWTH = 2.0
 DRAWN_FROM = (
-    "input_shape", "n_classes", "seed", "n_neigh", "n_NM", "channels", "head", "kernels", "widen_factors",
+    "input_shape", "n_classes", "start", "seed", "n_neigh", "n_NM", "channels", "head", "kernels", "widen_factors",
     "max_channels", "max_parameters", "max_macs",
 )  # fmt: skip
 """The settings that draws and sizes follow from: two searches that share them share what is cached."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from searches.comparisons import interval
 from searches.models import Candidate, Search
+from searches.selectors.starting import shown_config, start_fields
 
 IN_STEPS = (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
 
@@ -37,7 +38,7 @@ def model_info(candidate: Candidate, *, test_accuracy: float | None) -> dict[str
         "test_accuracy": test_accuracy,
         **({} if candidate.val_accuracy is None else {"val_accuracy": candidate.val_accuracy}),
         "lineage": _lineage(candidate),
-        "settings": candidate.search.config,
+        "settings": shown_config(candidate.search.search_config),
     }
 
 
@@ -78,7 +79,8 @@ def winning_line(candidate: Candidate) -> list[Candidate]:
 
 def _lineage(candidate: Candidate) -> list[str]:
     """From model_0 to the final training: what each was made by, and how good it was."""
-    lines = []
+    start = start_fields(candidate.search)
+    lines = [f"started from {start['words']}, weights sha256 {start['sha256']}"] if start else []
     for link in winning_line(candidate):
         made_by = "; ".join(m.words() for m in link.morphism_list())
         accuracy = "" if link.val_accuracy is None else f", {100 * link.val_accuracy:.2f} % validation accuracy"

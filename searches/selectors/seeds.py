@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 from searches.models import Search
+from searches.selectors.starting import shown_config
 
 Settings = dict[str, str]
 NO_SETTING = ("input_shape", "n_classes")
@@ -32,7 +33,8 @@ class Group:
 
 def settings_of(search: Search) -> Settings:
     """Data set, settings and budget as they are read; None is "none", a list its parts with commas."""
-    config = {name: value for name, value in search.search_config.to_dict().items() if name not in NO_SETTING}
+    values = {"start": None, **shown_config(search.search_config)}
+    config = {name: value for name, value in values.items() if name not in NO_SETTING}
     budget = {"hours_limit": search.hours_limit, "accuracy_goal": search.accuracy_goal}
     return {name: _words(value) for name, value in ({"data set": search.dataset.name} | config | budget).items()}
 

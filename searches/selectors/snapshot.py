@@ -22,6 +22,7 @@ from searches.selectors.progress import (
     progress_fields,
     seconds_spent,
 )
+from searches.selectors.starting import shown_config, start_fields
 from searches.selectors.workers import worker_dicts
 
 KIND_ORDER = ("pretrain", "neighbour", "final", "snapshot", "scratch", "reference")
@@ -49,6 +50,7 @@ def snapshot(search: Search) -> dict[str, Any]:
         "tags": list(search.tags.values_list("name", flat=True)),
         "has_note": bool(search.note),
         "preset": search.preset,
+        "start": start_fields(search),
         "dataset": _dataset_fields(search),
         **result_fields(search, candidates),
         "operators": operator_table([search.operators]),
@@ -82,7 +84,7 @@ def settings_fields(search: Search) -> dict[str, Any]:
     """
     config = search.search_config
     return {
-        "config": config.to_dict(),
+        "config": shown_config(config),
         "epochs_total": comparisons.total_epochs(config),
         "comparison_lengths": {name: c.lengths(config) for name, c in comparisons.CATALOGUE.items()},
     }

@@ -52,6 +52,7 @@ from searches.services.restoring import settle_restored
 from searches.services.results import MadeFile, Result, end_candidate, finish, release_failed
 from searches.services.retrying import can_be_retried, retry
 from searches.services.room import go_on_with_room, pause_for_room
+from searches.services.starting import Origin, origin_of_candidate, origin_of_file, origin_of_search, start_path
 from searches.services.tagging import add_tags, clean_names, remove_tags, set_tags
 from searches.services.uploads import (
     WrongOffset,
@@ -76,6 +77,11 @@ from searches.services.workers import (
 from searches.services.writing import rename, set_note
 
 __all__ = [
+    "Origin",
+    "origin_of_candidate",
+    "origin_of_file",
+    "origin_of_search",
+    "start_path",
     "WrongOffset",
     "ask_for_count",
     "ask_for_download",

@@ -1,20 +1,24 @@
 """The beginning of a search: its row, its first candidate and event 1, in one transaction."""
 
 import math
-import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from searches import comparisons
-from searches.models import Candidate, DataSet, Search
+from searches.models import Candidate, DataSet, Search, StartNetwork
 from searches.nash.config import InvalidConfig, SearchConfig
 from searches.nash.hillclimb import Job, plan
 from searches.selectors import search_fields
+from searches.selectors.starting import other_names
 from searches.services import sentences
 from searches.services.events import append
+from searches.services.starting import Origin, forget_start, keep_start
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Launched:
     """What was made; `candidate_ids` are to be sent to the queue after commit."""
 
     search_id: int
-    uuid: uuid.UUID
+    uuid: UUID
     candidate_ids: list[int]
 
 
@@ -35,17 +39,24 @@ def create_search(
     preset: str = "",
     hours_limit: float | None = None,
     accuracy_goal: float | None = None,
+    origin: Origin | None = None,
 ) -> Launched:
     """Write a search that waits for a worker. Its budget: hours, and a validation accuracy as a fraction.
 
-    Raises InvalidConfig where the settings speak of other images than the data set has, or the budget is none.
+    `origin`: the network of config.start, whose weights are kept with the search.
+    Raises InvalidConfig where the settings speak of other images than the data set has, or the budget is none;
+    DamagedModel and OSError where the origin's weights cannot be kept.
     """
     _check_images(config, dataset)
     _check_budget(dataset, hours_limit, accuracy_goal)
+    if config.start != (origin and origin.start):
+        raise InvalidConfig({"start": "the network that is given is not the one that the settings name"})
     jobs = plan(config, [])
     compared = sum(comparisons.lengths(config))
-    with transaction.atomic():
+    uuid = uuid4()
+    with _kept(uuid, origin) as start_columns, transaction.atomic():
         search = Search.objects.create(
+            uuid=uuid,
             name=name,
             owner=owner,  # type: ignore[misc]  # the project's user model is a setting
             dataset=dataset,
@@ -55,6 +66,8 @@ def create_search(
             hours_limit=hours_limit,
             accuracy_goal=accuracy_goal,
         )
+        if start_columns:
+            StartNetwork.objects.create(search=search, **start_columns)
         candidates = create_candidates(search, jobs)
         append(
             search,
@@ -62,11 +75,32 @@ def create_search(
             f"Search created on {dataset.name}: {config.n_steps} steps of {config.n_neigh}, "
             f"{config.epoch_budget:,} epochs"
             + (f" and {compared:,} of comparisons" if compared else "")
-            + sentences.budget(hours_limit, accuracy_goal, config.selection),
+            + sentences.budget(hours_limit, accuracy_goal, config.selection)
+            + _started_from(origin, dataset),
             search_part=search_fields(search),
             candidates=candidates,
         )
     return Launched(search.pk, search.uuid, [c.pk for c in candidates])
+
+
+@contextmanager
+def _kept(uuid: UUID, origin: Origin | None) -> Iterator[dict[str, Any] | None]:
+    """The columns of the start's row, its file written; the file goes where the search does not come to be."""
+    if origin is None:
+        yield None
+        return
+    try:
+        yield keep_start(uuid, origin)
+    except BaseException:
+        forget_start(uuid)
+        raise
+
+
+def _started_from(origin: Origin | None, dataset: DataSet) -> str:
+    if origin is None:
+        return ""
+    remark = other_names(origin.classes, dataset)
+    return f", started from {origin.words}" + (f". {remark.removesuffix('.')}" if remark else "")
 
 
 def _check_images(config: SearchConfig, dataset: DataSet) -> None:

@@ -3,10 +3,11 @@
 from django.db import transaction
 
 from searches import model_store
-from searches.models import Artifact, Candidate, Worker
+from searches.models import Artifact, Candidate, StartNetwork, Worker
 from searches.selectors import artifact_path
 from searches.services.events import lock_search
 from searches.services.leases import give_back
+from searches.services.starting import start_path
 
 
 def settle_restored() -> list[str]:
@@ -21,7 +22,9 @@ def settle_restored() -> list[str]:
     Worker.objects.all().delete()
     missing = [artifact for artifact in Artifact.objects.all() if not _is_there(artifact)]
     Artifact.objects.filter(pk__in=[artifact.pk for artifact in missing]).delete()
-    return [artifact.file for artifact in missing]
+    starts = [row for row in StartNetwork.objects.all() if not start_path(row).is_file()]
+    StartNetwork.objects.filter(pk__in=[row.pk for row in starts]).delete()
+    return [artifact.file for artifact in missing] + [row.file for row in starts]
 
 
 def _is_there(artifact: Artifact) -> bool:

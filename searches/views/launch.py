@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -11,7 +10,6 @@ from searches import tasks
 from searches.forms import SearchForm
 from searches.models import Search
 from searches.selectors import visible_to, workers_alive
-from searches.services import create_search
 from searches.views.lookup import find_search
 
 
@@ -19,15 +17,19 @@ from searches.views.lookup import find_search
 def search_new(request: HttpRequest) -> HttpResponse:
     """The form with the values of a preset or of a search; a POST launches or says what needs mending."""
     clone = _search_to_clone(request)
-    form = SearchForm(request.POST or None, preset=request.GET.get("preset", ""), clone=clone)
-    if request.method == "POST" and form.is_valid():
-        owner = request.user if isinstance(request.user, AbstractBaseUser) else None
-        launched = create_search(form.config, owner=owner, **form.launch_arguments)
+    form = _form_of(request, clone)
+    if request.method == "POST" and (launched := form.launch(request.user)):
         tasks.enqueue(launched.candidate_ids)
         return redirect("search_detail", uuid=launched.uuid)
     under_way = visible_to(request.user).filter(status__in=(Search.Status.WAITING, Search.Status.RUNNING))
     context = {"form": form, "clone": clone, "n_workers": workers_alive().count(), "n_under_way": under_way.count()}
     return render(request, "searches/new.html", context)
+
+
+def _form_of(request: HttpRequest, clone: Search | None = None) -> SearchForm:
+    """The form as it was sent, else with the values of a preset, of a search to clone, of a network to start from."""
+    asked = {name: request.GET.get(name, "") for name in ("preset", "begin")}
+    return SearchForm(request.POST or None, request.FILES or None, clone=clone, asker=request.user, **asked)
 
 
 def _search_to_clone(request: HttpRequest) -> Search | None:

@@ -16,6 +16,7 @@ let asking = new AbortController();
 function settings() {
   const data = new FormData(form);
   data.delete("csrfmiddlewaretoken");
+  data.delete("start_zip"); // a file; what its network costs is said once it was sent
   return new URLSearchParams(data).toString();
 }
 

@@ -97,6 +97,10 @@ RULES: dict[str, str] = {
         GROUP BY s.id, s.name, c.id, c.kind, c.step, c."index"
         HAVING COUNT(a.id) <> CASE WHEN c.kind = 'final' THEN 2 ELSE 1 END
     """,
+    "a search has the network that its settings say it was started from, and no other has one": """
+        SELECT s.name FROM searches_search s LEFT JOIN searches_startnetwork n ON n.search_id = s.id
+        WHERE COALESCE(s.config -> 'start' ->> 'sha256', '') <> COALESCE(n.sha256, '')
+    """,
     "curves of what is done reach its last epoch, no point twice": f"""
         SELECT {CODE}, COUNT(p.id), MAX(p.epoch) {OF_SEARCH} LEFT JOIN searches_point p ON p.candidate_id = c.id
         WHERE c.status = 'done' GROUP BY s.id, s.name, c.id, c.kind, c.step, c."index", c.epochs
@@ -110,7 +114,7 @@ EPOCHS = f"""
 """
 """Epochs in the order of the log, those that a resumed training begins behind included."""
 
-FILES = "SELECT a.file, a.bytes FROM searches_artifact a"
+FILES = "SELECT file, bytes FROM searches_artifact UNION ALL SELECT file, bytes FROM searches_startnetwork"
 STATISTICS = "statistics.safetensors"
 
 

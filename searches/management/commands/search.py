@@ -17,6 +17,7 @@ from searches.management.site import ends_when_told, is_terminal
 from searches.models import Candidate, Search
 from searches.nash.config import COMPARISONS
 from searches.nash.presets import PRESETS
+from searches.selectors.starting import start_fields
 from searches.services.keeping import GOES_NO_FURTHER
 
 BY = "the command line"
@@ -43,6 +44,10 @@ class Command(BaseCommand):
         launch.add_argument("--dataset", help="name of an imported data set (default: the preset's)")
         launch.add_argument("--preset", choices=list(PRESETS), default="demo")
         add_settings(launch, "the preset")
+        launch.add_argument(
+            "--from", dest="begin", metavar="ZIP|CANDIDATE",
+            help="start from a downloaded model, or one of this site (uuid or uuid:code), not from a fresh model_0",
+        )  # fmt: skip
         launch.add_argument("--wait", action="store_true", help="follow it until it ends; exit code 1 if it fails")
         launch.add_argument("--json", action="store_true", help="the last line is JSON")
         listing.add_arguments(verbs.add_parser("list", help="the searches, filtered and sorted as on their page"))
@@ -66,12 +71,15 @@ class Command(BaseCommand):
         search = launching.launch(
             preset=options["preset"],
             dataset=options["dataset"],
+            begin=options["begin"],
             **given_settings(options),
         )
         self._say_if_nobody_works()
         if not options["json"]:
             self.stdout.write(f"Launched {search.name}: {search.uuid}")
             self.stdout.write(launching.cost_line(search))
+            if start := start_fields(search):
+                self.stdout.write(f"It starts from {start['words']}. {start['remark']}".rstrip())
         if options["wait"]:
             self._wait(search, quiet=options["json"])
         if options["json"]:
