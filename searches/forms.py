@@ -14,6 +14,7 @@ from django.utils.datastructures import MultiValueDict
 
 from searches.comparisons import CATALOGUE, Comparison
 from searches.figures import Bar, budget_bars
+from searches.forms_limits import LimitField
 from searches.forms_start import StartFields
 from searches.models import DataSet, Search
 from searches.nash.config import GROUPS, InvalidConfig, SearchConfig
@@ -74,27 +75,6 @@ class Group:
     title: str
     words: str
     fields: list[forms.BoundField]
-
-
-class LimitField(forms.CharField):
-    """A number above 0, up to `most`, with or without its unit; None where nothing is typed."""
-
-    def __init__(self, *, unit: str, most: float, example: str, help_text: str) -> None:
-        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
-        super().__init__(required=False, help_text=help_text, widget=widget)
-        self.unit, self.most, self.example = unit, most, example
-
-    def clean(self, value: Any) -> float | None:
-        text = str(super().clean(value)).removesuffix(self.unit).strip()
-        if not text:
-            return None
-        try:
-            number = float(text)
-        except ValueError:
-            raise ValidationError(f"{text!r} is not a number. For example {self.example}, or nothing.") from None
-        if not 0 < number <= self.most:
-            raise ValidationError(f"{text} is not above 0 and up to {self.most:g}. For example {self.example}.")
-        return number
 
 
 class SearchForm(StartFields):
