@@ -150,15 +150,19 @@ class SearchForm(StartFields):
         )
         self.add_error("accuracy_goal", ValidationError(message))
 
+    @property
+    def launch_arguments(self) -> dict[str, Any]:
+        """What services.create_search takes beside the settings and the owner."""
+        names = ("dataset", "name", "preset", "hours_limit", "accuracy_goal")
+        return {**{name: self.cleaned_data[name] for name in names}, "origin": self.origin}
+
     def launch(self, asker: Asker) -> Launched | None:
         """Create the search, of this owner; None where something needs mending. It is not sent to the queue yet."""
         if not self.is_valid():
             return None
         owner = asker if isinstance(asker, AbstractBaseUser) else None
-        names = ("dataset", "name", "preset", "hours_limit", "accuracy_goal")
-        given = {name: self.cleaned_data[name] for name in names}
         try:
-            return create_search(self.config, owner=owner, origin=self.origin, **given)
+            return create_search(self.config, owner=owner, **self.launch_arguments)
         except (DamagedModel, OSError) as error:
             self.say_of_start(f"The network to start from cannot be kept: {error}")
             return None

@@ -21,7 +21,7 @@ def filled(preset: str = "demo", **changes):
 
 def test_every_setting_of_the_engine_has_a_field_but_those_of_the_data_set():
     form = SearchForm()
-    assert set(SETTINGS) == {f.name for f in fields(SearchConfig)} - {"input_shape", "n_classes"}
+    assert set(SETTINGS) == {f.name for f in fields(SearchConfig)} - {"input_shape", "n_classes", "start"}
     assert set(SETTINGS) <= set(form.fields)
     shown = [field.name for group in form.groups for field in group.fields]
     assert sorted(shown) == sorted(SETTINGS)
@@ -185,6 +185,7 @@ def test_a_clone_that_nobody_touches_has_the_same_settings_budget_and_data_set()
     assert form.config == search.search_config
     assert form.launch_arguments == {
         "dataset": search.dataset, "name": "Leaves, copy", "preset": "", "hours_limit": 2.5, "accuracy_goal": 0.925,
+        "origin": None,
     }  # fmt: skip
 
 
