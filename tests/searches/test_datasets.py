@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from searches import datasets
 from searches.models import DataSet
 from searches.nash.imagefolder import BadArchive
-from tests.archives import image_folder, write_zip
+from tests.archives import image_folder, write_folder, write_zip
 
 pytestmark = pytest.mark.django_db
 
@@ -134,6 +134,12 @@ def test_the_command_imports_and_says_what_it_did(pets):
     assert lines[2] == "2 classes (training + test images): cat (6 + 2), dog (6 + 2)."
     assert lines[3].startswith("Brought to 12 x 12 px")
     assert not DataSet.objects.get().flips
+
+
+def test_the_command_imports_a_folder_of_the_server(tmp_path):
+    folder = write_folder(tmp_path / "here" / "pets", image_folder())
+    assert "pets: 12 training and 4 test images of 16 x 16 px, colour" in run("import", "pets", folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["test", "train"]  # nothing is added to it
 
 
 def test_the_command_takes_the_share_of_the_test_part(tmp_path):

@@ -77,7 +77,7 @@ def test_a_data_set_shows_its_classes_its_numbers_and_who_uses_it(client, alice,
     services.create_search(SearchConfig(**settings), dataset=row, name="Cats or dogs", owner=alice)
     page = client.get(reverse("dataset_detail", args=["pets"]))
     shown = text_of(page)
-    for words in ("cat", "dog", "12 + 4 images", row.digest, "Cats or dogs", "Leaks", "pets.zip"):
+    for words in ("cat", "dog", "12 training + 4 test images", row.digest, "Cats or dogs", "Leaks", "pets.zip"):
         assert words in shown, words
     strip = client.get(reverse("dataset_samples", args=["pets", row.digest[:16], 1]))
     assert "immutable" in strip["Cache-Control"]
@@ -169,8 +169,9 @@ def test_an_import_that_is_cancelled_leaves_nothing(client, alice, pets, data_fo
         ({"bytes": 0}, "file", "empty"),
         ({"name": "a b"}, "name", "cannot be a data set's name"),
         ({"name": "uploads"}, "name", "cannot be a data set's name"),
-        ({"size": 7}, "size", "greater than or equal to 8"),
-        ({"test_per_cent": 95}, "test_per_cent", "less than or equal to 90"),
+        ({"size": 7}, "size", "Give 8 to 64 pixels, or nothing."),
+        ({"size": "large"}, "size", "Give 8 to 64 pixels"),
+        ({"test_per_cent": 95}, "test_per_cent", "Give 1 to 90 per cent, or nothing for one sixth."),
     ],
 )
 def test_what_cannot_be_is_refused_before_a_byte_has_come(client, alice, changes, field, words):
@@ -227,3 +228,25 @@ def test_a_count_of_files_that_are_gone_fails_in_words(client, alice, row):
     assert job.status == "failed"
     assert "No such file" in job.reason
     assert "Try again" in text_of(client.get(reverse("dataset_detail", args=["pets"])))
+
+
+def test_an_import_whose_process_was_killed_is_done_by_the_next_worker(client, alice, pets, data_folder):
+    content = pets.read_bytes()
+    patch(client, begin(client, content).json()["url"], content, 0)
+    job = BackgroundJob.objects.get()
+    dead = services.claim_job(job.pk, worker="alpha")
+    left = data_folder / "datasets" / ".pets.part"
+    left.mkdir(parents=True)
+    (left / "images.npy").write_bytes(b"half")
+    BackgroundJob.objects.update(lease_expires="2000-01-01T00:00:00Z")
+    assert do_job().status == "done"
+    assert [path.name for path in (data_folder / "datasets").iterdir()] == ["pets"]
+    with pytest.raises(services.LeaseLost):
+        services.tell_job(dead, done=1, total=2, words="late")
+
+
+def test_the_launch_form_says_how_many_test_images_are_training_images(client, alice, row):
+    DataSet.objects.update(meta={**row.meta, "twins": {"train": 0, "test": 0, "leaks": 3}})
+    page = client.get(reverse("search_new")).text
+    words = "12 training and 4 test images of 16×16, colour, 2 classes. 3 test images are training images, too."
+    assert words in page
