@@ -1,7 +1,7 @@
 // The top of the page: state in words, budget bar, figures.
 
 import { byId, h, oncePerFrame, setChildren, setText } from "./dom.js";
-import { about, bytes, count, duration, percent, plusMinus, short, sum, when } from "./format.js";
+import { about, bytes, count, duration, percent, plural, plusMinus, short, sum, when } from "./format.js";
 import { hasEnded } from "./state.js";
 import { stateWords } from "./words.js";
 
@@ -94,7 +94,7 @@ export class Header {
         { class: "budget-group", "data-row": group.row },
         h("span", { class: "cells" }, cells),
         h("span", { class: "budget-name" }, h("span", { class: "only-wide" }, group.name), h("span", { class: "only-narrow" }, group.narrow)),
-        h("span", { class: "budget-epochs only-wide" }, `${count(group.epochs)} epochs`),
+        h("span", { class: "budget-epochs only-wide" }, plural(group.epochs, "epoch")),
       );
       element.style.flexGrow = group.epochs;
       return element;
