@@ -19,8 +19,9 @@ from searches.selectors.growth import EVEN, Climb, Clock, Leaning, Path, climbs,
 from searches.selectors.pace import EVALUATED, Machine, Pace, Timed, pace_of
 from searches.slots import takes_all_cores
 
-OWN_PACE_EPOCHS = 0.25
-"""From so many epochs on a training is judged by its own pace, no longer by that of others."""
+OWN_PACE_SHARE = 0.25
+"""From this share of its epochs on a training is judged by its own pace alone. Before, that of others counts as far
+as it is missing: a machine that is disturbed for an epoch will not be so for all that are to come."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +142,13 @@ def seconds_on(
     """
 
     def seconds(work: Work) -> float:
-        if work.epoch >= OWN_PACE_EPOCHS:
-            return work.seconds / work.epoch * (work.epochs - work.epoch)
+        own = min(1.0, work.epoch / (OWN_PACE_SHARE * work.epochs)) if work.seconds > 0 else 0.0
         one = pace.batch_seconds(work.n_macs * config.batch_size, site.all_cores(work, config), drawn)
+        epoch_seconds = site.batches(work, config.batch_size) * one
+        if own:
+            epoch_seconds = epoch_seconds ** (1.0 - own) * (work.seconds / work.epoch) ** own
         around = 0.0 if work.epoch else pace.around
-        return around + (work.epochs - work.epoch) * site.batches(work, config.batch_size) * one
+        return around + (work.epochs - work.epoch) * epoch_seconds
 
     def together(stage: Sequence[Work]) -> float:
         """Those that take every core one after another, the others side by side."""

@@ -79,8 +79,9 @@ def test_how_long_the_steps_of_preset_small_still_take_is_known_to_a_fifth(share
     assert steps_alone == pytest.approx((1 - share) * end, rel=0.2)
 
 
-def test_there_are_recordings_of_the_demo():
+def test_there_are_recordings_of_the_demo_and_of_preset_small():
     assert len(recordings("demo")) >= 2
+    assert recordings("small")
 
 
 def test_nothing_is_estimated_before_anything_was_measured():
@@ -93,6 +94,20 @@ def test_a_training_that_runs_is_judged_by_its_own_pace():
     final = Work("final", 1, N_MACS, epochs=4, epoch=3.0, seconds=750.0, threads=1)
     assert left([MODEL_0, *done, final]) == pytest.approx(250.0)
     assert left([MODEL_0, *done, replace(final, is_open=False, epoch=4.0, seconds=1000.0)]) == 0.0
+
+
+def test_of_a_training_that_has_just_begun_its_own_pace_counts_as_far_as_it_goes():
+    """An epoch that took ten times as long does not make all that are to come take so long."""
+    config = CONFIG.replace(epoch_final=40)
+    done = [child(j, epoch=2.0, seconds=200.0, is_open=False, val_accuracy=0.5, threads=1) for j in (1, 2, 3, 4)]
+    done[0] = replace(done[0], is_winner=True)
+
+    def slow(epoch: float) -> float:
+        final = Work("final", 1, N_MACS, 40, epoch=epoch, seconds=1180 * epoch, threads=1)
+        return left([MODEL_0, *done, final], config)
+
+    assert slow(10.0) == pytest.approx(30 * 1180)
+    assert 39 * 118 < slow(1.0) < 39 * 1180 / 4
 
 
 def test_children_of_a_step_share_the_workers():
