@@ -60,6 +60,10 @@ bench: $(RUN_STAMP) ## speed as ratios, on all of CIFAR-10, in ten minutes (ARGS
 bench-web: $(DEV_STAMP) ## how live and quick the pages are, in ten minutes (ARGS=--quick: seconds; ARGS=--docs)
 	$(VENV)/bin/python -m benchmarks.web $(ARGS)
 
+.PHONY: pictures
+pictures: $(DEV_STAMP) ## docs/pictures anew: screenshots of a real site with small searches, in some minutes
+	$(VENV)/bin/python -m tools.pictures $(ARGS)
+
 .PHONY: study-precision
 study-precision: $(RUN_STAMP) ## does bfloat16 cost accuracy: 44 paired trainings, hours (ARGS="--jobs 2 --docs"; goes on where it was)
 	$(VENV)/bin/python -m benchmarks.precision $(ARGS)

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
 from searches import comparisons
-from searches.diagrams import architecture_svg, changes, lineage_svg
+from searches.diagrams import architecture_svg, changes, columns_from, lineage_svg
 from searches.diagrams.charts import Line, Stop, best_svg, curves_svg
 from searches.models import Candidate, Search
 from searches.nash.architecture import Architecture
@@ -19,9 +20,17 @@ from searches.selectors import snapshot
 
 CSS_FOLDER = Path(__file__).resolve().parents[1] / "static" / "css"
 SHEETS = ("tokens.css", "drawings.css", "report.css")
-TREE_WIDTH, NETWORK_WIDTH = 896, 376
+TREE_WIDTH, NETWORK_WIDTH = 896, 376  # a network that is drawn in columns has the tree's
 NOISE = 0.05
 """McNemar's p from which on a gap is within noise, as in static/js/why.js."""
+LEAST_P = 0.0001
+"""A p below is told as that."""
+LOG_LINES = 1000
+"""Lines of the log at most; decisions, warnings and errors are there whatever their number."""
+ROUTINE = ("epoch", "seal")
+"""Events that are told to nobody who did not ask for everything, as in static/js/log.js."""
+FEW = 3
+"""Children below which a mean gain says nothing, as in static/js/operators.js."""
 Row = dict[str, Any]
 
 
@@ -42,6 +51,9 @@ def report_html(search: Search) -> str:
         "steps": list(_steps(state)),
         "networks": list(_networks(search)),
         "final": next((c for c in state["candidates"] if c["id"] == state["best"]), None),
+        "notes": list(_notes(search)),
+        "operators": [{**row, "few": row["children"] < FEW} for row in state["operators"] if row["drawn"]],
+        **_log(search),
         "compared": [c for c in state["candidates"] if c["kind"] in ("snapshot", "scratch", "reference")],
         "settings": sorted(state["config"].items()),
     }
@@ -79,11 +91,13 @@ def _steps(state: Mapping[str, Any]) -> Iterator[Row]:
         if parent is not None and parent["val_accuracy"] is not None:
             level = parent["val_accuracy"]
             lines.append(Line(f"parent {parent['code']}", 0, ((0.0, level), (float(epochs), level))))
+        rows = _ranked(mine, state["dataset"]["n_validation"])
         title = f"Step {step}" if step else "Pretraining"
         yield {
             "title": title,
             "curves": _safe(curves_svg(lines, epochs=epochs, label=f"{title}: validation accuracy by epoch")),
-            "rows": _ranked(mine, state["dataset"]["n_validation"]),
+            "rows": rows,
+            "is_tested": any(row["test"] for row in rows),
         }
 
 
@@ -92,18 +106,63 @@ def _accuracies(points: list[list[float | int | None]]) -> tuple[tuple[float, fl
 
 
 def _ranked(mine: list[Row], n: int) -> list[Row]:
-    """The best first, with intervals and gaps to the winner."""
+    """The best first, with intervals, and gaps to the winner with a paired test on the same validation images."""
+    winner = next((c for c in mine if c["winner"]), None)
 
     def order(c: Row) -> tuple[bool, float, int]:
         return not c["winner"], -(c["val_accuracy"] or 0.0), c["index"]
 
     rows = []
     for rank, c in enumerate(sorted(mine, key=order), start=1):
-        value, gap = c["val_accuracy"], c.get("gap")
+        value = c["val_accuracy"]
         low, high = comparisons.interval(value, n) if value is not None else (None, None)
-        noise = None if not gap or c["winner"] else "within noise" if gap["p"] >= NOISE else "clear"
-        rows.append({**c, "rank": rank if value is not None else None, "low": low, "high": high, "verdict": noise})
+        beside = winner is not None and c is not winner and value is not None
+        rows.append({
+            **c, "rank": rank if value is not None else None, "low": low, "high": high,
+            "behind": value - winner["val_accuracy"] if beside and winner else None,
+            "test": _tested(c.get("gap"), winner["id"]) if beside and winner else None,
+        })  # fmt: skip
     return rows
+
+
+def _tested(gap: Row | None, winner: int) -> Row | None:
+    """McNemar's test of a gap, where it was measured against this winner."""
+    if not gap or gap["to"] != winner:
+        return None
+    p = gap["p"]
+    return {**gap, "noise": p >= NOISE, "p_words": "below 0.0001" if p < LEAST_P else f"{p:.2g}"}
+
+
+def _notes(search: Search) -> Iterator[Row]:
+    """What people wrote and the tags they gave: to the search, then to its trainings."""
+    written = search.candidates.filter(~Q(note="") | Q(tags__isnull=False)).distinct().order_by("step", "index")
+    noted: list[tuple[str, Search | Candidate]] = [("", search)]
+    noted += [(c.code, c) for c in written.defer("architecture", "correct").prefetch_related("tags")]
+    for code, of in noted:
+        tags = [tag.name for tag in of.tags.all()]
+        if of.note or tags:
+            yield {"code": code, "note": of.note, "tags": tags}
+
+
+def _log(search: Search) -> Row:
+    """The event log in words, oldest first, and how many lines were left out for the file's size."""
+    told = search.events.exclude(words="").exclude(level="info", kind__in=ROUTINE)
+    newest = set(told.order_by("-seq").values_list("seq", flat=True)[:LOG_LINES])
+    n = told.count()
+    wanted = told.filter(Q(seq__gte=min(newest, default=0)) | ~Q(level="info")).order_by("seq")
+    began = search.started or search.created
+    log = [
+        {"seq": e.seq, "level": e.level, "words": e.words, "clock": _clock((e.at - began).total_seconds())}
+        for e in wanted.defer("payload")
+    ]
+    return {"log": log, "log_left_out": n - len(log)}
+
+
+def _clock(seconds: float) -> str:
+    """Seconds since the start: 05:26, 1:05:26."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
 
 
 def _networks(search: Search) -> Iterator[Row]:
@@ -113,8 +172,11 @@ def _networks(search: Search) -> Iterator[Row]:
     for candidate in winners.select_related("search", "parent").defer("correct").order_by("step"):
         architecture = Architecture.from_dict(candidate.architecture)
         against = Architecture.from_dict(candidate.parent.architecture) if candidate.parent else None
+        wide = (columns_from(architecture) or TREE_WIDTH + 1) <= TREE_WIDTH
+        width = TREE_WIDTH if wide else NETWORK_WIDTH
         yield {
             "candidate": candidate,
-            "drawing": _safe(architecture_svg(architecture, against, width=NETWORK_WIDTH)),
+            "wide": wide,
+            "drawing": _safe(architecture_svg(architecture, against, width=width)),
             "changes": changes(against, candidate.morphism_list(), exact=exact) if against else [],
         }

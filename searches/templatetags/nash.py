@@ -57,6 +57,14 @@ def gained(n: int) -> str:
 
 
 @register.filter
+def points(difference: float | None, digits: int = 2) -> str:
+    """-0.004 -> −0.40 points of per cent; with a true minus, as in static/js/format.js."""
+    if difference is None:
+        return DASH
+    return f"{'−' if difference < 0 else '+'}{100 * abs(difference):.{digits}f}"
+
+
+@register.filter
 def scientific(value: float | None) -> str:
     """2.9e-06 -> 2.9 × 10⁻⁶; 0 -> 0."""
     if value is None:

@@ -132,7 +132,7 @@ export class Header {
     this.#figure("accuracy", this.#accuracy(best), this.#lead(best));
     this.#figure("parameters", best ? count(best.n_parameters) : "–", this.#growth(best));
     this.#figure("left", this.#left(), this.#ends());
-    this.#figure("spent", duration(search.seconds_spent), search.started ? `began ${when(search.started)}` : `launched ${when(search.created)}`);
+    this.#figure("spent", duration(search.seconds_spent), `${search.started ? `began ${when(search.started)}` : `launched ${when(search.created)}`}; ${bytes(search.disk_bytes)} on disk`);
     const { epoch_pretrain: pre, n_steps: steps, n_neigh: neigh, epoch_neigh: each, epoch_final: final, comparisons } = search.config;
     const compared = sum(comparisons.flatMap((name) => search.comparison_lengths[name]));
     const done = count(Math.floor(Math.min(search.epochs_done, search.epochs_total)));
@@ -179,13 +179,13 @@ export class Header {
     return left === null ? "after the first epochs" : `ends near ${when(Date.now() + left * 1000)}, ${this.#store.search.config.comparisons.length ? "comparisons" : "final training"} included`;
   }
 
-  // ------------------------------------------------------------------ the limits it was given, its disk use
+  // ------------------------------------------------------------------ the limits it was given
 
   #foot() {
-    const { hours_limit: hours, accuracy_goal: goal, disk_bytes: disk, config } = this.#store.search;
+    const { hours_limit: hours, accuracy_goal: goal, config } = this.#store.search;
     const measure = config.selection === "balanced" ? "balanced validation accuracy" : "validation accuracy";
     const limits = [hours !== null && `${hours}\u202fh`, goal !== null && `${Number((100 * goal).toFixed(2))}\u202f% ${measure}`].filter(Boolean);
-    const budget = limits.length ? `Budget: ${limits.join(" or ")}; then no further training of a step begins, and the best so far gets its final training. ` : "";
-    setText(byId("status-foot"), `${budget}${bytes(disk)} on disk.`);
+    byId("status-foot").hidden = limits.length === 0;
+    setText(byId("status-foot"), `Budget: ${limits.join(" or ")}; then no further training of a step begins, and the best so far gets its final training.`);
   }
 }

@@ -1,7 +1,7 @@
 // The end: the test error, and the model to take away.
 
 import { byId, oncePerFrame, setText } from "./dom.js";
-import { count, duration, interval, percent, plural, short } from "./format.js";
+import { bytes, count, duration, interval, percent, plural, short } from "./format.js";
 
 export class Result {
   #store;
@@ -31,6 +31,7 @@ export class Result {
     setText(byId("result-parameters"), final ? count(final.n_parameters) : "–");
     setText(byId("result-macs"), final ? short(final.n_macs) : "–");
     setText(byId("result-time"), duration(search.seconds_to_final));
+    setText(byId("result-disk"), `${bytes(search.disk_bytes)} on disk`);
     setText(byId("result-validation"), winner ? percent(winner.val_accuracy) : "–");
     setText(byId("result-chosen"), winner ? `${winner.code}, when it was chosen` : "");
     const link = byId("result-download");

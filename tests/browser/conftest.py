@@ -55,7 +55,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Si
 
 @pytest.fixture(scope="session")
 def signed_in(browser: Browser, site: Site) -> Any:
-    """The cookies of the first account, made by the one-time link."""
+    """The cookies of the first account."""
+    return first_account(browser, site)
+
+
+def first_account(browser: Browser, site: Site) -> Any:
+    """Make the first account by the one-time link; the cookies of who is signed in then."""
     context = browser.new_context(base_url=site.address)
     page = context.new_page()
     page.goto(site.link)

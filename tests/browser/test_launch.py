@@ -1,9 +1,10 @@
 """From the form to the model: a mistake first, then a search watched to its end without a reload."""
 
+import re
 import zipfile
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import TINY, launch
 from tests.browser.site import Site, wait_until
@@ -29,8 +30,9 @@ def test_a_mistake_is_shown_and_mended_and_the_budget_adds_up(open_page):
 
 def test_a_search_is_watched_to_its_end_and_its_model_taken_away(open_page, site: Site, tmp_path: Path):
     page = open_page()
-    uuid = launch(page, "Watched")
+    uuid = launch(page, "Watched", epoch_final=60)
     page.evaluate("window.neverReloaded = true")
+    grow_while_it_trains(page)
     expect(page.locator("#state")).to_contain_text("Finished:", timeout=180_000)
     assert page.evaluate("window.neverReloaded")
     expect(page.locator("#result-error")).to_contain_text("%")
@@ -42,6 +44,25 @@ def test_a_search_is_watched_to_its_end_and_its_model_taken_away(open_page, site
     path = tmp_path / "model.zip"
     download.value.save_as(path)
     assert {"model.safetensors", "architecture.json", "model.py"} <= set(zipfile.ZipFile(path).namelist())
+
+
+def grow_while_it_trains(page: Page) -> None:
+    """Walk the growth slider as soon as a step is decided: what arrives meanwhile leaves it where it was put."""
+    n_points = "() => [...nash.points.values()].reduce((n, rows) => n + rows.length, 0)"
+    slider = page.get_by_role("slider", name="Growth along the winning line")
+    expect(slider).to_be_visible(timeout=120_000)
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#network-h")).to_have_text(re.compile(r"Network 1\.\d"))
+    page.keyboard.press("Home")
+    expect(page.locator("#network-h")).to_have_text("Network model_0")
+    before = page.evaluate(n_points)
+    wait_until(lambda: page.evaluate(n_points) > before + 2, "more points of the final training")
+    expect(page.locator("#state")).to_contain_text("Final training.")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^model_0, step 0"))
+    expect(page.locator("#network-h")).to_have_text("Network model_0")
+    expect(slider).to_be_focused()
 
 
 def drawn_points(page) -> list[list[float]]:

@@ -6,8 +6,11 @@ from itertools import pairwise
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
+from django.utils.html import escape
 
+from searches import report, services
 from searches.diagrams.charts import Line, Stop, best_svg, curves_svg
+from searches.models import Search
 from searches.report import report_html
 from tests.searches.rows import make_search, run_to, run_to_end
 
@@ -33,6 +36,55 @@ def test_the_file_has_tree_curves_drawings_tables_and_settings():
     for setting in ("lambda_start", "n_neigh", "epoch_final"):
         assert f"<dt>{setting}</dt>" in page
     assert "90.00" in page  # the test accuracy
+
+
+def read(page: str) -> str:
+    """The file's words, as they are read."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+
+
+def test_each_candidate_has_its_gap_to_the_winner_with_the_paired_test():
+    search = run_to_end(make_search())
+    winner, loser = search.candidates.get(step=1, index=2), search.candidates.get(step=1, index=1)
+    gap = {"to": winner.pk, "ahead": 30, "behind": 60, "p": 0.0021, "low": -0.15, "high": -0.05}
+    search.candidates.filter(pk=loser.pk).update(gap=gap)
+    words = read(report_html(search))
+    assert "clear −10.00 −15.00 to −5.00, p 0.0021" in words  # 60 % against 70 %
+    assert "McNemar’s test" in words
+    search.candidates.filter(pk=loser.pk).update(gap=gap | {"p": 0.31})
+    assert "within noise −10.00" in read(report_html(search))
+    search.candidates.filter(pk=loser.pk).update(gap=gap | {"to": 0})  # against who led before
+    again = read(report_html(search))
+    assert "−10.00" in again
+    assert "p 0.0021" not in again
+
+
+def test_what_people_wrote_the_morphisms_and_the_log_are_there(alice):
+    search = run_to_end(make_search())
+    services.set_note(search, "It **ended**. <script>alert(1)</script>", "alice")
+    services.set_tags(search, ["night"], "alice")
+    services.set_note(search.candidates.get(step=1, index=2), "Why this one?", "alice")
+    page = report_html(Search.objects.get(pk=search.pk))
+    words = read(page)
+    assert "<strong>ended</strong>" in page
+    assert "<script" not in page
+    assert "night" in words
+    assert "1.2 Why this one?" in words
+    drawn = sum(len(c.morphisms) for c in search.candidates.filter(kind="neighbour"))
+    table = page[page.index('id="operators"') :]
+    counts = re.findall(r'<th scope="row">\w+</th><td class="num">(\d+)</td>', table[: table.index("</table>")])
+    assert sum(map(int, counts)) == drawn
+    for event in search.events.exclude(words="").exclude(kind__in=["epoch", "seal"]):
+        assert escape(event.words) in page
+
+
+def test_the_log_is_cut_to_a_sensible_size_but_keeps_every_decision(monkeypatch):
+    search = run_to_end(make_search())
+    monkeypatch.setattr(report, "LOG_LINES", 3)
+    page = report_html(search)
+    assert "earlier lines left out" in read(page)
+    for event in search.events.exclude(level="info"):
+        assert escape(event.words) in page
 
 
 def test_the_file_needs_nothing_from_elsewhere():
