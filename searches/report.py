@@ -17,6 +17,7 @@ from searches.diagrams.charts import Line, Stop, best_svg, curves_svg
 from searches.models import Candidate, Search
 from searches.nash.architecture import Architecture
 from searches.selectors import snapshot
+from searches.selectors.seeds import settings_of
 
 CSS_FOLDER = Path(__file__).resolve().parents[1] / "static" / "css"
 SHEETS = ("tokens.css", "drawings.css", "report.css")
@@ -55,7 +56,7 @@ def report_html(search: Search) -> str:
         "operators": [{**row, "few": row["children"] < FEW} for row in state["operators"] if row["drawn"]],
         **_log(search),
         "compared": [c for c in state["candidates"] if c["kind"] in ("snapshot", "scratch", "reference")],
-        "settings": sorted(state["config"].items()),
+        "settings": sorted(settings_of(search).items()),
     }
     return render_to_string("searches/report.html", context)
 
