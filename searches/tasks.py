@@ -80,7 +80,6 @@ def reap() -> None:
     services.forget_dead_workers()
     services.sweep_deleted()
     worker_files.tidy_left_behind()
-    services.note_disk_use_of_changing()
     enqueue(services.go_on_with_room())
 
 

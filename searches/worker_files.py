@@ -115,7 +115,7 @@ def write_checkpoint(candidate: Candidate, attempt: int, state: State) -> str:
     folder = selectors.candidate_folder(candidate)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"checkpoint-{attempt}-{state['epoch']}.pt"
-    checkpoints.write_checkpoint(path, state, attempt=attempt)
+    checkpoints.write_checkpoint(path, state)
     return path.relative_to(settings.NASH_DATA_DIR).as_posix()
 
 
@@ -155,6 +155,7 @@ def tidy_left_behind() -> None:
     """Do what workers left undone that were killed, or told to stop, between the end of a candidate and `tidy`."""
     for candidate in Candidate.objects.filter(status__in=ENDED).exclude(checkpoint="").select_related("search"):
         tidy(candidate)
+        services.note_disk_use(candidate.search_id)
 
 
 def tidy_lost(candidate: Candidate) -> None:

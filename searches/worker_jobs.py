@@ -60,6 +60,9 @@ def do(lease: JobLease) -> None:
         expected = isinstance(error, (ValueError, OSError))
         (logger.warning if expected else logger.exception)("%s: %s", job.title, error)
         services.fail_job(lease, str(error) if expected and str(error) else f"{type(error).__name__}: {error}")
+    finally:
+        if job.candidate:
+            services.note_disk_use(job.candidate.search_id)
 
 
 @contextmanager

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 BEAT_SECONDS = 1.0
 LONG_CALL = 4.0
 """A call that cannot be cut extends the lease to so many times its length first."""
+COUNT_SECONDS = 10.0
+"""What a search takes of the disk is counted again at the checkpoint after so long, and at the end of a training."""
 
 
 class WorkerStops(Exception):
@@ -46,6 +48,7 @@ class Run:
         self._device = device
         self._stop = stop
         self._next_beat = 0.0
+        self._next_count = 0.0
         self._pace = _Pace(candidate.search.search_config.batch_size)
         self._points: list[Point] = []
 
@@ -131,6 +134,9 @@ class Run:
         )
         self._points = []
         files.prune_checkpoints(self._candidate)
+        if time.monotonic() >= self._next_count:
+            services.note_disk_use(self._candidate.search_id)
+            self._next_count = time.monotonic() + COUNT_SECONDS
 
     def _beat(self) -> None:
         """At most once a second, from whatever loop is at work."""

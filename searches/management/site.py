@@ -75,6 +75,7 @@ def running_site(wanted: Wanted, say: Say, told_to_end: Callable[[], bool]) -> I
         if wanted.with_pages:
             startup.collect_static_files()
         _release(workers, say)
+        services.note_disk_use_of_unknown()
         logs = folder / "logs" / (socket.gethostname() if is_lab else "")
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         plans = [_worker_plan(worker, logs) for worker in workers]

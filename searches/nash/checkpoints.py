@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from searches.crash_points import reached
-from searches.nash.atomic import sync_folder
+from searches.nash.atomic import write_atomically
 
 State = dict[str, Any]
 
@@ -23,30 +22,25 @@ class DamagedCheckpoint(ValueError):
     """The file is not a whole checkpoint; the one before it, or the parent's weights, must do."""
 
 
-def write_checkpoint(path: Path, state: State, *, attempt: int = 0) -> None:
+def write_checkpoint(path: Path, state: State) -> None:
     """Put a state (tensors, numbers, text, lists and dicts of such) on disk, whole or not at all.
 
-    Written under a name of this attempt's own, flushed, then renamed: a kill at any moment leaves either the
-    old file or the new one. Raises OSError where the disk takes no more; nothing is left behind then.
+    A kill at any moment leaves either the old file or the new one. Raises OSError where the disk takes no more;
+    nothing is left behind then.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     body = buffer.getbuffer()
-    temporary = path.with_name(f".{path.name}.{attempt}-{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n")
-            half = len(body) // 2
-            file.write(body[:half])
-            file.flush()
-            reached("checkpoint-half-written")
-            file.write(body[half:])
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    half = len(body) // 2
+
+    def write(file: BinaryIO) -> None:
+        file.write(MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n")
+        file.write(body[:half])
+        file.flush()
+        reached("checkpoint-half-written")
+        file.write(body[half:])
+
+    write_atomically(path, write)
 
 
 def read_checkpoint(path: Path) -> State:

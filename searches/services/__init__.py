@@ -27,7 +27,7 @@ from searches.services.control import (
     stop,
 )
 from searches.services.deleting import delete, empty_deleted, sweep_deleted, undelete
-from searches.services.disk_use import note_disk_use, note_disk_use_of_changing
+from searches.services.disk_use import note_disk_use, note_disk_use_of_unknown
 from searches.services.exporting import ask_for_files
 from searches.services.extending import extend
 from searches.services.finishing import finish_now, heed_budgets
@@ -132,7 +132,7 @@ __all__ = [
     "go_on_with_room",
     "may_happen",
     "note_disk_use",
-    "note_disk_use_of_changing",
+    "note_disk_use_of_unknown",
     "pause",
     "pause_for_room",
     "reap",

@@ -108,8 +108,12 @@ def _range(request: HttpRequest, size: int, etag: str) -> tuple[int, int, int] |
 
 
 async def _pieces(opened: Callable[[], IO[Any]], start: int, stop: int) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(opened) as file:  # a storage may fetch it first
-        file.seek(start)
+    def opened_there() -> IO[Any]:
+        file = opened()
+        file.seek(start)  # S3 fetches all of it here
+        return file
+
+    with await asyncio.to_thread(opened_there) as file:
         left = stop - start
         while left > 0 and (piece := await asyncio.to_thread(file.read, min(PIECE, left))):
             left -= len(piece)

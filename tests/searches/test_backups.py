@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -171,27 +172,36 @@ def test_what_is_no_backup_of_this_program_is_refused(tmp_path):
     )
 
 
-def test_a_backup_of_another_kind_of_database_is_refused(archive, tmp_path, postgres_url):
-    place = Place(tmp_path / "data", made_database(postgres_url, "nash_restore_other"))
+@pytest.fixture
+def new_database(postgres_url) -> Iterator[Callable[[], str]]:
+    """Makes an empty database on the server and gives its address; all are dropped in the end."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"nash_backups_{os.getpid()}_{len(made)}")
+        server.execute(f"DROP DATABASE IF EXISTS {made[-1]}")
+        server.execute(f"CREATE DATABASE {made[-1]}")
+        return urlsplit(postgres_url)._replace(path=f"/{made[-1]}").geturl()
+
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        yield make
+        for name in made:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_backup_of_another_kind_of_database_is_refused(archive, tmp_path, new_database):
+    place = Place(tmp_path / "data", new_database())
     assert "is of a sqlite database, DATABASE_URL names a postgresql one" in place.refused("restore", str(archive))
 
 
-def made_database(url: str, name: str) -> str:
-    """The address of an empty database of that name on the server."""
-    with psycopg.connect(url, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {name}")
-        server.execute(f"CREATE DATABASE {name}")
-    return urlsplit(url)._replace(path=f"/{name}").geturl()
-
-
 @pytest.mark.postgres
-def test_what_was_kept_on_postgresql_comes_back(tmp_path, postgres_url):
-    kept = Place(tmp_path / "kept", made_database(postgres_url, "nash_backup_from"))
+def test_what_was_kept_on_postgresql_comes_back(tmp_path, new_database):
+    kept = Place(tmp_path / "kept", new_database())
     kept.python(FILL)
     archive = tmp_path / "nash.tar"
     kept.manage("backup", str(archive))
     assert "holds something already" in Place(tmp_path / "third", kept.url).refused("restore", str(archive))
-    place = Place(tmp_path / "data", made_database(postgres_url, "nash_backup_to"))
+    place = Place(tmp_path / "data", new_database())
     comes_back(place, kept, place.manage("restore", str(archive)))
 
 

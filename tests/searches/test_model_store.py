@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,27 @@ async def test_downloads_keep_range_and_etag(elsewhere, data_folder, browser):  
     assert part["Content-Range"] == "bytes 300000-600000/700000"
     same, body = await fetch(browser, search, **{"If-None-Match": answer["ETag"]})
     assert (same.status_code, body) == (304, b"")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_storage_that_fetches_the_file_when_it_is_first_touched_holds_up_no_other_page(
+    data_folder, browser, monkeypatch  # noqa: F811
+):
+    from asgiref.sync import sync_to_async
+
+    touched_in = set()
+
+    class Fetched(io.BytesIO):
+        def seek(self, *where: int) -> int:
+            touched_in.add(threading.get_ident())
+            return super().seek(*where)
+
+    search = await sync_to_async(published)(data_folder)
+    monkeypatch.setattr("searches.views.download.open_model", lambda name: Fetched(CONTENT))
+    part, body = await fetch(browser, search, Range="bytes=300000-600000")
+    assert (part.status_code, body) == (206, CONTENT[300_000:600_001])
+    assert touched_in
+    assert threading.get_ident() not in touched_in
 
 
 @pytest.mark.django_db

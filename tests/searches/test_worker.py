@@ -1,5 +1,6 @@
 """One candidate from message to end, with the real engine on a tiny network and the digits."""
 
+import html
 import threading
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from searches import services, slots, tasks, worker, worker_run
+from searches import selectors, services, slots, tasks, worker, worker_run
 from searches.datasets import ensure_digits
 from searches.models import ENGINE_VERSION, Candidate, DataSet, Search, Worker
 from searches.nash.config import SearchConfig
@@ -160,6 +161,19 @@ def test_curves_have_their_points_and_epochs_their_events(search, post):
         row for event in search.events.filter(kind="epoch") for row in event.payload["points"].get(str(child.pk), [])
     ]
     assert [row[0] for row in sent] == [p.optimiser_step for p in points]
+
+
+def test_what_lies_on_disk_is_counted_at_a_checkpoint_and_at_the_end(post, monkeypatch):
+    search = launch(epoch_pretrain=2)
+    with monkeypatch.context() as patch:
+        break_at(patch, 3, worker_run.WorkerStops(), epochs_done=1)
+        worker.train(search.candidates.get().pk, post)
+    search.refresh_from_db()
+    assert len(checkpoint_paths(candidate_folder(search.candidates.get()))) == 1
+    assert search.disk_bytes == selectors.disk_use(search) > 0
+    work(search, post)
+    assert search.disk_bytes == selectors.disk_use(search)
+    assert search.status == "finished"
 
 
 def test_checkpoints_go_when_the_candidate_has_ended(search, post):
@@ -457,8 +471,8 @@ def test_a_worker_with_too_few_cores_refuses_and_says_so_once(search, post):
         ("engine_version", ENGINE_VERSION + 1, f"its engine version is {ENGINE_VERSION + 1}, this worker's is"),
     ],
 )
-def test_a_worker_of_another_kind_refuses_and_its_row_says_so_until_it_trains_again(
-    search, post, column, value, words
+def test_a_worker_of_another_kind_refuses_and_the_workers_page_says_so_until_it_trains_again(
+    search, post, client, alice, column, value, words
 ):
     identity = services.WorkerIdentity(post.name, "alpha", 7, "CPU", {})
     services.worker_beat(identity, None)
@@ -469,9 +483,11 @@ def test_a_worker_of_another_kind_refuses_and_its_row_says_so_until_it_trains_ag
     assert search.candidates.get().status == "pending"
     services.worker_beat(identity, None)
     assert words in Worker.objects.get().refusal
+    assert words in html.unescape(client.get("/workers/").content.decode())
     Search.objects.update(**{column: before})
     worker.train(search.candidates.get().pk, post)
     assert Worker.objects.get().refusal == ""
+    assert words not in html.unescape(client.get("/workers/").content.decode())
 
 
 def test_weights_that_are_not_those_of_their_row_are_not_trained_on(search, post):
