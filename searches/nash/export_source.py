@@ -83,7 +83,10 @@ def load(folder=Path(__file__).parent):
 MAIN = '''
 
 def main():
-    """Print the likeliest classes of each image file that is named on the command line."""
+    """Print the likeliest classes of each image file that is named on the command line.
+
+    As for training: transparency laid on white, the shorter side scaled, the centre cut out.
+    """
     from PIL import Image, ImageOps
 
     if len(sys.argv) < 2:
@@ -91,7 +94,8 @@ def main():
     network = load()
     for name in sys.argv[1:]:
         with Image.open(name) as file:
-            image = ImageOps.exif_transpose(file).convert("{mode}").resize(({width}, {height}))
+            image = ImageOps.exif_transpose(file)
+{opaque}        image = ImageOps.fit(image.convert("{mode}"), ({width}, {height}), Image.Resampling.LANCZOS)
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
         images = pixels.view(1, {height}, {width}, {channels}).permute(0, 3, 1, 2) / 255
         with torch.inference_mode():
@@ -104,6 +108,12 @@ def main():
 if __name__ == "__main__":
     main()
 '''
+
+OPAQUE = """\
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+"""
 
 
 def model_source(
@@ -126,7 +136,8 @@ def model_source(
         LOAD.format(name=name),
     ]
     if mode := IMAGE_MODES.get(channels):
-        parts.append(MAIN.format(mode=mode, height=height, width=width, channels=channels))
+        opaque = OPAQUE if mode in ("L", "RGB") else ""
+        parts.append(MAIN.format(mode=mode, height=height, width=width, channels=channels, opaque=opaque))
     return "".join(parts)
 
 

@@ -98,6 +98,17 @@ def size_of(data: bytes, name: str) -> tuple[int, int]:
     return _opened(data, name).size
 
 
+def picture(data: bytes, name: str) -> Image:
+    """A whole image file, upright, in mode L or RGB, transparency laid on white. Raises BrokenFile, BadArchive."""
+    image, noted = _opened(data, name), Decoded(images=np.empty((0, 0), dtype=np.uint8))
+    try:
+        image.load()
+        image = _plain(_upright(image, noted), noted)
+        return image if image.mode in ("L", "RGB") else _as_rgb(image, noted)
+    except Exception as error:  # as below
+        raise BrokenFile("damaged or cut short") from error
+
+
 def extremes(sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The smallest and the largest of the sizes by area; [] of none."""
     return [min(sizes, key=_area), max(sizes, key=_area)] if sizes else []

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from searches.nash.imagefolder.splitting import stratified_split
+from searches.nash.streams import derive
 
 N_SAMPLES = 10
 
@@ -15,8 +19,6 @@ def sample_strip(folder: Path, label: int, n: int = N_SAMPLES) -> bytes:
 
     Fewer images leave the rest transparent. Raises OSError, ValueError where the arrays cannot be read.
     """
-    from PIL import Image
-
     images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     labels = np.load(folder / "labels.npy", mmap_mode="r", allow_pickle=False)
     _, _, height, width = images.shape
@@ -25,6 +27,32 @@ def sample_strip(folder: Path, label: int, n: int = N_SAMPLES) -> bytes:
         across = slice(place * width, (place + 1) * width)
         strip[:, across, :3] = images[index].transpose(1, 2, 0)  # (C, H, W) -> (H, W, C); grey is repeated
         strip[:, across, 3] = 255
+    return _png(strip)
+
+
+def one_image(folder: Path, index: int) -> bytes:
+    """A training image as PNG. Raises OSError, ValueError as above, IndexError where there are not so many."""
+    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+    return _png(np.asarray(images[index]).transpose(1, 2, 0))  # (C, H, W) -> (H, W, C)
+
+
+def held_back(folder: Path, seed: int, n_validation: int | None, n: int = N_SAMPLES) -> list[tuple[int, int]]:
+    """(index, label) of up to n images of the validation set that the seed draws, of as many classes as there are.
+
+    Raises OSError, ValueError where the arrays cannot be read.
+    """
+    labels = np.load(folder / "labels.npy", allow_pickle=False)
+    wanted = len(labels) // 5 if n_validation is None else n_validation
+    _, taken = stratified_split(labels, wanted / len(labels), derive(seed, "split"))
+    of_class = labels[taken]
+    classes = np.unique(of_class)
+    chosen = classes[np.linspace(0, len(classes) - 1, min(n, len(classes))).astype(int)]
+    return [(int(taken[np.flatnonzero(of_class == label)[0]]), int(label)) for label in chosen]
+
+
+def _png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
+    from PIL import Image
+
     file = io.BytesIO()
-    Image.fromarray(strip).save(file, format="PNG")
+    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(file, format="PNG")
     return file.getvalue()
