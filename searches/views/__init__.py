@@ -19,6 +19,7 @@ from searches.views.log import search_log, search_scalars
 from searches.views.models import model_detail
 from searches.views.pages import candidate_detail, search_detail
 from searches.views.tables import results, results_csv
+from searches.views.trying import candidate_answer, dataset_image
 from searches.views.uploads import upload_begin, upload_discard, upload_piece
 from searches.views.verbs import (
     deleted_empty,
@@ -43,6 +44,7 @@ __all__ = [
     "bulk_tag",
     "bulk_undelete",
     "bulk_untag",
+    "candidate_answer",
     "candidate_detail",
     "candidate_drawing",
     "candidate_file",
@@ -53,6 +55,7 @@ __all__ = [
     "dataset_delete",
     "dataset_detail",
     "dataset_download",
+    "dataset_image",
     "dataset_list",
     "dataset_samples",
     "deleted_empty",

@@ -19,9 +19,11 @@ from searches.selectors.looks import looks_at_test_set
 from searches.selectors.models import winning_line
 from searches.views.drawings import NETWORK_WIDTH
 from searches.views.lookup import find_search
+from searches.views.trying import try_it, with_webassembly
 
 
 @require_safe
+@with_webassembly
 def model_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The final model, or of a search that goes no further the best network; 404 while there is none."""
     search = find_search(request, uuid)
@@ -59,11 +61,12 @@ def _growth(line: list[Candidate]) -> list[dict[str, Any]]:
 
 
 def files_context(request: HttpRequest, candidate: Candidate) -> dict[str, Any]:
-    """What the panel of a model's files shows to who asks; `candidate.search` is read."""
+    """What the panels of a model's files, and to try it, show to who asks; `candidate.search` is read."""
     panel = files_panel(candidate)
     job = panel["files_job"]
     return {
         **panel,
         "evaluation": evaluation_panel(panel["evaluation"]),
+        "try_it": try_it(candidate),
         "may_change_job": job is not None and may_change_job(request.user, job),
     }

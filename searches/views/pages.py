@@ -16,6 +16,7 @@ from searches.views.buttons import BUTTONS
 from searches.views.drawings import NETWORK_WIDTH, room_for
 from searches.views.lookup import find_candidate, find_search
 from searches.views.models import files_context
+from searches.views.trying import with_webassembly
 from searches.views.writing import notes_context
 
 
@@ -37,6 +38,7 @@ def search_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_safe
+@with_webassembly
 def candidate_detail(request: HttpRequest, uuid: UUID, kind: str, step: int, index: int) -> HttpResponse:
     """One training: its network against its parent's, its curve, its morphisms, its seal, what it cost."""
     search = find_search(request, uuid)
