@@ -18,7 +18,7 @@ from searches.nash.steps import Run, runs_of
 WIDTH = 100
 MAX_CLASSES_IN_WORDS = 20
 FOUND, REFERENCE = "found by NASH", "designed by people and trained as a reference for NASH"
-IMAGE_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+IMAGE_MODES = {1: "L", 3: "RGB"}
 
 HEAD = '''\
 """A convolutional network {origin}.
@@ -82,24 +82,31 @@ def load(folder=Path(__file__).parent):
 
 MAIN = '''
 
-def main():
-    """Print the likeliest classes of each image file that is named on the command line.
+def read(name):
+    """An image file as (1, {channels}, {height}, {width}), values 0..1, the way the training images were made.
 
-    As for training: transparency laid on white, the shorter side scaled, the centre cut out.
+    Transparency is laid on white, the shorter side scaled, the centre cut out.
     """
     from PIL import Image, ImageOps
 
+    with Image.open(name) as file:
+        image = ImageOps.exif_transpose(file)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = ImageOps.fit(image.convert("{mode}"), ({width}, {height}), Image.Resampling.LANCZOS)
+    pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+    return pixels.view(1, {height}, {width}, {channels}).permute(0, 3, 1, 2) / 255
+
+
+def main():
+    """Print the likeliest classes of each image file that is named on the command line."""
     if len(sys.argv) < 2:
         sys.exit("usage: python model.py image.png [image.png ...]")
     network = load()
     for name in sys.argv[1:]:
-        with Image.open(name) as file:
-            image = ImageOps.exif_transpose(file)
-{opaque}        image = ImageOps.fit(image.convert("{mode}"), ({width}, {height}), Image.Resampling.LANCZOS)
-        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-        images = pixels.view(1, {height}, {width}, {channels}).permute(0, 3, 1, 2) / 255
         with torch.inference_mode():
-            probabilities = network(images).softmax(1)[0]
+            probabilities = network(read(name)).softmax(1)[0]
         values, places = probabilities.topk(min(3, len(CLASSES)))
         words = [f"{{CLASSES[k]}} {{p:.1%}}" for p, k in zip(values.tolist(), places.tolist())]
         print(f"{{name}}: {{', '.join(words)}}")
@@ -108,12 +115,6 @@ def main():
 if __name__ == "__main__":
     main()
 '''
-
-OPAQUE = """\
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-"""
 
 
 def model_source(
@@ -136,8 +137,7 @@ def model_source(
         LOAD.format(name=name),
     ]
     if mode := IMAGE_MODES.get(channels):
-        opaque = OPAQUE if mode in ("L", "RGB") else ""
-        parts.append(MAIN.format(mode=mode, height=height, width=width, channels=channels, opaque=opaque))
+        parts.append(MAIN.format(mode=mode, height=height, width=width, channels=channels))
     return "".join(parts)
 
 

@@ -76,6 +76,11 @@ function present(blob, values, found, shows) {
   const image = byId("try-it-picture");
   image.src = picture;
   image.alt = shows ? `An image of ${shows}` : "The picture that was tried";
+  image.onload = () => {
+    const [width, height] = [image.naturalWidth, image.naturalHeight];
+    image.classList.toggle("is-small", Math.max(width, height) <= 104);
+    byId("try-it-seen").hidden = width === settings.shape[2] && height === settings.shape[1]; // it is seen as it is
+  };
   show(byId("try-it-seen").querySelector("canvas"), values, settings.shape);
   const order = found.map((value, k) => [settings.classes[k], value]).sort((a, b) => b[1] - a[1]);
   const rest = order.slice(TOP);
@@ -92,7 +97,7 @@ function line(name, value, isRest) {
   const width = (BAR * value).toFixed(1);
   const bar = s("svg", { class: "bar", viewBox: `0 0 ${BAR} 8`, preserveAspectRatio: "none", "aria-hidden": "true" },
     s("rect", { class: "bar-track", width: BAR, height: 8, rx: 2 }), s("rect", { class: `bar-fill${isRest ? " quiet" : ""}`, width, height: 8, rx: 2 }));
-  return h("li", { class: isRest ? "muted" : null }, h("span", { class: "try-class", title: name }, name), bar, h("span", { class: "num" }, percent(value, 1)));
+  return h("li", { class: isRest ? "muted" : null, "data-value": value }, h("span", { class: "try-class", title: name }, name), bar, h("span", { class: "num" }, percent(value, 1)));
 }
 
 function fail(words) {

@@ -5,16 +5,14 @@ import { across, centre, down, isWhole, taps } from "./lanczos.js";
 import { header } from "./header.js";
 
 const MAX_PIXELS = 32_000_000; // as at the import of data
-const MIN_SIDE = 8;
 const STRIP = 256; // rows read at once: the canvas stays small whatever the picture
 
-/** Throws an Error in words; {values: Uint8ClampedArray (height, width, channels), bitmap size}. */
+/** Throws an Error in words; the values 0..255 (height, width, channels). */
 export async function pixels(blob, [channels, height, width]) {
   const size = header(new Uint8Array(await blob.arrayBuffer()));
   if (size.width * size.height > MAX_PIXELS) {
     throw new Error(`This picture has ${size.width.toLocaleString("en-GB")} × ${size.height.toLocaleString("en-GB")} pixels; at most 32 million are taken. Make it smaller first.`);
   }
-  if (Math.min(size.width, size.height) < MIN_SIDE) throw new Error(`This picture is ${size.width} × ${size.height} px; it takes at least ${MIN_SIDE} px a side.`);
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", imageOrientation: "from-image" });
