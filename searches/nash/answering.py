@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def model_input(file: bytes, shape: tuple[int, int, int]) -> Floats:
-    """An image file as float32 (1, C, H, W), 0..1, by the rule of model.py's main(). Raises BrokenFile, BadArchive."""
+    """An image file as float32 (1, C, H, W), 0..1, as model.py's read(). Raises BrokenFile, BadArchive."""
     from PIL import Image, ImageOps
 
     channels, height, width = shape
@@ -48,7 +48,8 @@ def answer(request: Mapping[str, Any], model: bytes, file: bytes) -> dict[str, A
         return {"error": f"This picture cannot be read: {error}."}
     except BadArchive as error:
         return {"error": str(error)}
-    logits = _by_torch(request["architecture"], model, images) if "architecture" in request else _by_onnx(model, images)
+    described = request.get("architecture")
+    logits = _by_torch(described, model, images) if described else _by_onnx(model, images)
     return {"probabilities": softmax([float(value) for value in logits])}
 
 

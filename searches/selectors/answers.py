@@ -44,8 +44,8 @@ class Sample:
 class Tried:
     """What the panel "Try it" is given (templates/searches/_try_it.html), of a network or of an ensemble.
 
-    onnx: address of model.onnx, "" while there is none; server: where a picture can be sent instead; shape: (C, H, W);
-    samples_note: where the samples come from, one sentence.
+    onnx: address of model.onnx, "" while there is none; server: where a picture can be sent instead;
+    shape: (C, H, W); samples_note: where the samples come from, one sentence.
     """
 
     onnx: str
@@ -75,7 +75,9 @@ def tried(candidate: Candidate, samples: Sequence[Sample]) -> Tried | None:
         return None
     search, place = candidate.search, [candidate.search.uuid, candidate.kind, candidate.step, candidate.index]
     onnx = kept.get(Artifact.Format.ONNX)
-    has_seen = candidate.test_accuracy is not None
+    note = "Validation images."
+    if candidate.test_accuracy is not None:
+        note = "Validation images; this network was trained on them, too."
     return Tried(
         onnx=reverse("candidate_file", args=[*place, "model.onnx"]) if onnx else "",
         onnx_bytes=onnx.bytes if onnx else 0,
@@ -83,7 +85,7 @@ def tried(candidate: Candidate, samples: Sequence[Sample]) -> Tried | None:
         classes=class_names(candidate),
         shape=search.dataset.input_shape,
         samples=samples,
-        samples_note="Validation images; this network was trained on them, too." if has_seen else "Validation images.",
+        samples_note=note,
     )
 
 

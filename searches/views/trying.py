@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from searches import datasets
 from searches.models import Candidate, DataSet, Search
 from searches.nash.imagefolder.samples import held_back, one_image
+from searches.nash.streams import derive
 from searches.selectors.answers import MAX_PICTURE_BYTES, Busy, NoAnswer, Sample, Tried, answer_of, tried
 from searches.views.datasets import YEAR
 from searches.views.lookup import find_candidate, find_search
@@ -62,8 +63,9 @@ def samples_of(search: Search) -> list[Sample]:
     """Validation images of a search, of up to ten classes; none where they cannot be read."""
     dataset, config = search.dataset, search.search_config
     try:
-        chosen = held_back(datasets.folder_of(dataset.name), config.seed, config.n_validation)
+        chosen = held_back(datasets.folder_of(dataset.name), derive(config.seed, "split"), config.n_validation)
     except (OSError, ValueError):
         return []
     names = dataset.meta.get("classes") or [f"class {k}" for k in range(dataset.n_classes)]
-    return [Sample(reverse("dataset_image", args=[dataset.name, dataset.digest[:16], i]), names[k]) for i, k in chosen]
+    place = [dataset.name, dataset.digest[:16]]
+    return [Sample(reverse("dataset_image", args=[*place, index]), names[label]) for index, label in chosen]

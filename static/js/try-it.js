@@ -75,7 +75,7 @@ function present(blob, values, found, shows) {
   picture = URL.createObjectURL(blob);
   const image = byId("try-it-picture");
   image.src = picture;
-  image.alt = shows ? `An image of ${shows}` : "The picture that was tried";
+  image.alt = shows ? `An image of ${shows}` : (blob.name ?? "The picture");
   image.onload = () => {
     const [width, height] = [image.naturalWidth, image.naturalHeight];
     image.classList.toggle("is-small", Math.max(width, height) <= 104);

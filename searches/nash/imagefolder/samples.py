@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from searches.nash.imagefolder.splitting import stratified_split
-from searches.nash.streams import derive
 
 N_SAMPLES = 10
 
@@ -37,13 +36,13 @@ def one_image(folder: Path, index: int) -> bytes:
 
 
 def held_back(folder: Path, seed: int, n_validation: int | None, n: int = N_SAMPLES) -> list[tuple[int, int]]:
-    """(index, label) of up to n images of the validation set that the seed draws, of as many classes as there are.
+    """(index, label) of up to n images of the validation set that a seed draws, each of another class.
 
-    Raises OSError, ValueError where the arrays cannot be read.
+    `seed`: as derived for the split. Raises OSError, ValueError where the arrays cannot be read.
     """
     labels = np.load(folder / "labels.npy", allow_pickle=False)
     wanted = len(labels) // 5 if n_validation is None else n_validation
-    _, taken = stratified_split(labels, wanted / len(labels), derive(seed, "split"))
+    _, taken = stratified_split(labels, wanted / len(labels), seed)
     of_class = labels[taken]
     classes = np.unique(of_class)
     chosen = classes[np.linspace(0, len(classes) - 1, min(n, len(classes))).astype(int)]

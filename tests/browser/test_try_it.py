@@ -1,0 +1,53 @@
+"""Try it on a final model's page: the browser's own answer is that of the file, whatever the picture's form."""
+
+import io
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import expect
+
+from searches.nash.answering import model_input, softmax
+
+
+def pictures() -> dict[str, bytes]:
+    """Of the model's own size; and a photograph, turned by its EXIF; and one with transparency."""
+    rng = np.random.default_rng(0)
+    noise = lambda *shape: Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8))  # noqa: E731
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    made = {
+        "same.png": (noise(8, 8), {}),
+        "photo.jpg": (noise(40, 60, 3).resize((900, 600)), {"format": "JPEG", "exif": exif}),
+        "clear.webp": (noise(90, 50, 4), {"format": "WEBP", "lossless": True}),
+    }
+    files = {name: io.BytesIO() for name in made}
+    for name, (picture, options) in made.items():
+        picture.save(files[name], **{"format": "PNG", **options})
+    return {name: file.getvalue() for name, file in files.items()}
+
+
+def test_a_picture_is_classified_in_the_browser_as_model_onnx_does_it(open_page, finished):
+    import onnxruntime
+
+    page = open_page(f"/searches/{finished}/model/")
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.url.endswith("/answer/") else None)
+    page.get_by_role("button", name="Try an image of 3").click()  # there is no ONNX file yet: the server answers
+    expect(page.locator("#try-it-where")).to_contain_text("Computed on the server", timeout=60_000)
+    assert len(sent) == 1
+    page.get_by_role("button", name="Make all files").click()
+    link = page.get_by_role("link", name="model.onnx", exact=True)
+    expect(link).to_be_visible(timeout=180_000)
+    content = page.request.get(link.get_attribute("href")).body()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    for name, picture in pictures().items():
+        page.locator("#try-it-file").set_input_files({"name": name, "mimeType": "", "buffer": picture})
+        expect(page.get_by_role("img", name=name)).to_be_visible(timeout=60_000)
+        expect(page.locator("#try-it-where")).to_contain_text("Computed in your browser")
+        expected = softmax(session.run(None, {"images": model_input(picture, (1, 8, 8))})[0][0].tolist())
+        top = sorted(expected, reverse=True)[:5]
+        shown = [float(line.get_attribute("data-value")) for line in page.locator("#try-it-classes li").all()[:5]]
+        assert np.abs(np.array(shown) - top).max() < 1e-4, name
+    page.locator("#try-it-file").set_input_files({"name": "a.gif", "mimeType": "", "buffer": b"GIF89a" + bytes(60)})
+    expect(page.get_by_role("alert")).to_contain_text("A GIF can hold many pictures")
+    assert len(sent) == 1
