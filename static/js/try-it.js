@@ -9,10 +9,7 @@ import { probabilities } from "./try-it/runtime.js";
 const TOP = 5;
 const BAR = 120;
 
-const panel = byId("try-it");
-const settings = JSON.parse(byId("try-it-settings").textContent);
-const places = { ...panel.dataset, onnx: settings.onnx, onnxBytes: settings.onnxBytes };
-const file = byId("try-it-file");
+let panel, settings, places, file;
 let turn = 0; // the picture on show; answers to earlier ones come too late
 let picture = ""; // its address
 
@@ -112,31 +109,43 @@ function fail(words) {
 
 const imageOf = (transfer) => [...(transfer?.files ?? [])][0];
 
-file.addEventListener("change", () => {
-  const [chosen] = file.files;
-  file.value = ""; // the same file can be chosen again
-  if (chosen) classify(chosen);
-});
-panel.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  panel.dataset.over = "";
-});
-panel.addEventListener("dragleave", (event) => panel.contains(event.relatedTarget) || delete panel.dataset.over);
-panel.addEventListener("drop", (event) => {
-  event.preventDefault();
-  delete panel.dataset.over;
-  const dropped = imageOf(event.dataTransfer);
-  if (dropped) classify(dropped);
-  else fail("That is not a file. Save the picture first, then drop it here.");
-});
+/** Takes the panel that is on the page: again when the page's part round it was fetched anew (jobs.js). */
+function begin() {
+  if (!byId("try-it") || panel === byId("try-it")) return;
+  panel = byId("try-it");
+  settings = JSON.parse(byId("try-it-settings").textContent);
+  places = { ...panel.dataset, onnx: settings.onnx, onnxBytes: settings.onnxBytes };
+  file = byId("try-it-file");
+  turn += 1;
+  file.addEventListener("change", () => {
+    const [chosen] = file.files;
+    file.value = ""; // the same file can be chosen again
+    if (chosen) classify(chosen);
+  });
+  panel.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    panel.dataset.over = "";
+  });
+  panel.addEventListener("dragleave", (event) => panel.contains(event.relatedTarget) || delete panel.dataset.over);
+  panel.addEventListener("drop", (event) => {
+    event.preventDefault();
+    delete panel.dataset.over;
+    const dropped = imageOf(event.dataTransfer);
+    if (dropped) classify(dropped);
+    else fail("That is not a file. Save the picture first, then drop it here.");
+  });
+  panel.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-sample]");
+    if (!button) return;
+    const answer = await fetch(button.dataset.sample).catch(() => null);
+    if (answer?.ok) classify(await answer.blob(), button.dataset.class);
+    else fail("This image cannot be fetched from the server. Reload the page and try again.");
+  });
+}
+
 document.addEventListener("paste", (event) => {
   const pasted = imageOf(event.clipboardData);
   if (pasted && !event.target.closest("input, textarea")) classify(pasted);
 });
-panel.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-sample]");
-  if (!button) return;
-  const answer = await fetch(button.dataset.sample).catch(() => null);
-  if (answer?.ok) classify(await answer.blob(), button.dataset.class);
-  else fail("This image cannot be fetched from the server. Reload the page and try again.");
-});
+begin();
+document.addEventListener("renewed", begin);
