@@ -17,7 +17,7 @@ from searches.models import Artifact, Candidate
 from searches.selectors.files import artifact_path
 
 MAX_PICTURE_BYTES = 20 * 2**20
-MAX_SECONDS = 60.0
+MAX_SECONDS = 120.0
 WAIT_SECONDS = 20.0
 PIECE = 1 << 20
 AT_WORK = threading.BoundedSemaphore(1)
