@@ -15,7 +15,7 @@ Labels = npt.NDArray[np.integer[Any]]
 
 N_BINS = 15
 N_MISTAKES = 24
-MAX_CONFUSION_CLASSES = 40
+MAX_CONFUSION_CLASSES = 200
 N_PAIRS = 40
 
 
