@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.urls import URLPattern
 
 from searches import selectors, services
 from searches.management import following
@@ -43,8 +44,8 @@ COMMANDS = {
     "search_scalars": "scalars",
 }  # fmt: skip
 """Of each address of a search's pages the verb of the command that does the same."""
-PAGES_ALONE = {"compare", "job_cancel", "job_retry", "worker_list"}
-"""Drawn side by side, or about no search."""
+ABOUT_SEARCHES = ("searches", "deleted/", "architectures/")
+"""How these addresses begin; others are about data sets, workers and jobs, or lay searches side by side."""
 
 
 def test_whatever_a_page_does_to_a_search_the_command_does_too():
@@ -54,9 +55,9 @@ def test_whatever_a_page_does_to_a_search_the_command_does_too():
 
     parser = load_command_class(get_commands()["search"], "search").create_parser("manage.py", "search")
     verbs = set(parser._subparsers._group_actions[0].choices)
-    addresses = {pattern.name for pattern in urlpatterns if getattr(pattern, "name", None)}
-    of_data = {name for name in addresses if name.startswith(("dataset", "upload"))}
-    assert set(COMMANDS) == addresses - of_data - PAGES_ALONE
+    addresses = {str(p.pattern): p.name for p in urlpatterns if isinstance(p, URLPattern)}
+    of_searches = {name for route, name in addresses.items() if not route or route.startswith(ABOUT_SEARCHES)}
+    assert set(COMMANDS) == of_searches
     assert set(COMMANDS.values()) <= verbs
 
 
