@@ -30,8 +30,8 @@ WORDS = {
 FIELD_OF = {FRESH: "start", MODEL: "start_model", ZIP: "start_zip", SAME: "start"}
 """Where an error of each choice stands."""
 HELP = (
-    "model_0 is then this network. Its first training is epoch_pretrain epochs of SGDR all the same; widths and head "
-    "below mean nothing."
+    "A trained network becomes model_0 with its weights. Its first training is epoch_pretrain epochs of SGDR all the "
+    "same; the settings of model_0 below, widths and head, then mean nothing."
 )
 
 

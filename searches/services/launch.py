@@ -57,6 +57,7 @@ def create_search(
     with _kept(uuid, origin) as start_columns, transaction.atomic():
         search = Search.objects.create(
             uuid=uuid,
+            disk_bytes=start_columns["bytes"] if start_columns else 0,
             name=name,
             owner=owner,  # type: ignore[misc]  # the project's user model is a setting
             dataset=dataset,

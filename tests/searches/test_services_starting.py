@@ -10,15 +10,18 @@ from django.core.management import CommandError, call_command
 from searches import selectors, services, worker_files
 from searches.models import Artifact, Search, StartNetwork
 from searches.nash.config import InvalidConfig, SearchConfig
+from searches.nash.evaluation import evaluate
 from searches.nash.export import export_model, weights_of
 from searches.nash.model_zip import DamagedModel
 from searches.nash.start import Start
 from searches.selectors.models import model_info
 from searches.services.restoring import settle_restored
 from tests.searches.rows import TINY, make_dataset, make_search, run_to_end
+from tests.searches.test_worker import one_core, post, work
 from tests.searches.trained import make_trained_search
 
 pytestmark = pytest.mark.django_db
+__all__ = ["one_core", "post"]  # fixtures
 ONE = {**TINY, "n_steps": 1, "n_neigh": 2}
 
 
@@ -77,6 +80,21 @@ def test_a_worker_trains_model_0_from_it_to_the_bit_and_nothing_else(final):
     run_to_end(search)
     begin_there = {c.code for c in search.candidates.filter(parent=None) if worker_files.load_parent(c) is not None}
     assert begin_there == {"model_0", "model_0, final budget"}
+
+
+@pytest.mark.usefixtures("one_core")
+def test_a_worker_goes_on_from_what_the_network_can_do(final, post):
+    dataset = final.search.dataset
+    search = started(services.origin_of_candidate(final), batch_size=256, precision="float32")
+    Search.objects.filter(pk=search.pk).update(dataset_digest=dataset.digest)
+    work(search, post, until="1.1")
+    first = search.candidates.get(kind="pretrain")
+    beginning = first.points.order_by("optimiser_step").first()
+    images, network = worker_files.load_images(dataset), worker_files.load_network(final)[0]
+    held_back = images.split(search.config["seed"]).validation
+    as_it_was = evaluate(network, images.images[held_back], images.labels[held_back])
+    assert (first.status, first.seal, beginning.optimiser_step) == ("done", None, 0)
+    assert beginning.val_accuracy == pytest.approx(as_it_was, abs=1e-6)
 
 
 def test_weights_that_changed_on_the_disk_are_not_trained_from(final):
@@ -170,7 +188,7 @@ def test_a_clone_is_refused_where_the_file_is_gone(final):
 
 def test_disk_use_counts_it_and_a_restore_that_lacks_it_says_so(final):
     search = started(services.origin_of_candidate(final))
-    assert selectors.disk_use(search) == search.start_network.bytes
+    assert search.disk_bytes == selectors.disk_use(search) == search.start_network.bytes
     path = services.start_path(search.start_network)
     path.unlink()
     assert search.start_network.file in settle_restored()
