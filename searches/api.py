@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import NinjaAPI, Schema, Status
 from ninja.security import SessionAuth
@@ -16,6 +16,7 @@ from searches.forms_start import ZIP
 from searches.models import Search
 
 PAGE = 100
+JSON = "application/json; charset=utf-8"
 MAX_PAGE = 1000
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
 FromZero = Annotated[int, Field(ge=0, lt=2**63)]
@@ -189,8 +190,9 @@ def list_operators(request: HttpRequest) -> dict[str, Any]:
 
 
 @api.get("searches/{uuid}", response=dict[str, Any], summary="One search, all that its page shows")
-def show_search(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
-    return selectors.snapshot(_visible(request, uuid))
+def show_search(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Sent as it is kept: it may be 4 MB, and to check it by a schema and encode it anew would take longest."""
+    return HttpResponse(selectors.search_state(_visible(request, uuid)).text, content_type=JSON)
 
 
 @api.get("searches/{uuid}/events", response=EventFrames, summary="Its events after a number, oldest first")

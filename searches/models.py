@@ -249,6 +249,7 @@ class Event(models.Model):
     class Meta:
         ordering = ["seq"]
         constraints = [models.UniqueConstraint(fields=["search", "seq"], name="one_event_per_seq")]
+        indexes = [models.Index(fields=["search", "kind"], name="event_kind")]
 
     def __str__(self) -> str:
         return f"{self.seq}: {self.words}"

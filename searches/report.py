@@ -1,5 +1,6 @@
 """A search as one HTML file to keep or to mail: tree, curves, drawings, tables, settings; no script, no network."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from searches.diagrams import architecture_svg, changes, columns_from, lineage_s
 from searches.diagrams.charts import Line, Stop, best_svg, curves_svg
 from searches.models import Candidate, Search
 from searches.nash.architecture import Architecture
-from searches.selectors import snapshot
+from searches.selectors import State, snapshot
 from searches.selectors.seeds import settings_of
 
 CSS_FOLDER = Path(__file__).resolve().parents[1] / "static" / "css"
@@ -32,6 +33,8 @@ ROUTINE = ("epoch", "seal")
 """Events that are told to nobody who did not ask for everything, as in static/js/log.js."""
 FEW = 3
 """Children below which a mean gain says nothing, as in static/js/operators.js."""
+MOST_REPORTS = 2
+_reports: dict[str, str] = {}
 Row = dict[str, Any]
 
 
@@ -41,7 +44,19 @@ def report_name(search: Search) -> str:
 
 def report_html(search: Search) -> str:
     """The whole file, as the search is now."""
-    state = snapshot(search)
+    return _made(search, snapshot(search))
+
+
+def kept_report(search: Search, state: State) -> str:
+    """The same of a state that was read already; the last ones are kept, since a large one takes a second to make."""
+    if state.version not in _reports:
+        _reports[state.version] = _made(search, json.loads(state.text))
+    for version in list(_reports)[:-MOST_REPORTS]:
+        _reports.pop(version, None)
+    return _reports[state.version]
+
+
+def _made(search: Search, state: Mapping[str, Any]) -> str:
     context = {
         "search": search,
         "state": state,

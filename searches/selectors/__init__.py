@@ -29,9 +29,9 @@ from searches.selectors.snapshot import (
     point_row,
     search_fields,
     settings_fields,
-    snapshot,
 )
 from searches.selectors.waiting import waiting_candidates
+from searches.selectors.whole import State, search_state, snapshot, training_state, tree_text
 from searches.selectors.workers import (
     WORKER_GONE_SECONDS,
     WorkerSign,
@@ -45,6 +45,7 @@ __all__ = [
     "WORKER_GONE_SECONDS",
     "Asker",
     "Forecast",
+    "State",
     "WorkerSign",
     "artifact_path",
     "best_so_far",
@@ -77,11 +78,14 @@ __all__ = [
     "progress_frame",
     "queue_length",
     "search_fields",
+    "search_state",
     "searches_folder",
     "seconds_spent",
     "settings_fields",
     "snapshot",
     "time_left",
+    "training_state",
+    "tree_text",
     "visible_to",
     "waiting_candidates",
     "waiting_jobs",

@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.contrib.auth import get_user_model
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from searches import comparisons
-from searches.models import Candidate, Search, Tag
+from searches.models import Candidate, DataSet, Search, Tag
 from searches.nash.config import SearchConfig
-from searches.nash.hillclimb import COMPARISON_KINDS, ENDED, code_of
+from searches.nash.hillclimb import COMPARISON_KINDS
 from searches.selectors.access import Asker, deleted_for
-from searches.selectors.progress import is_superseded
+from searches.selectors.listed_trainings import Telling, Trainings, trainings_of, unchanged_of
 from searches.selectors.waiting import TRAINS_IN
 from searches.selectors.wanted import NOBODY, STATES, Wanted, filtered, in_state, ordered
 from searches.selectors.workers import workers_alive
@@ -24,25 +25,6 @@ from searches.selectors.workers import workers_alive
 PAGE = 50
 EPOCH_SETTINGS = ("epoch_pretrain", "n_steps", "n_neigh", "epoch_neigh", "epoch_final", "comparisons")
 """What the epochs of a search follow from."""
-
-
-class Telling(NamedTuple):
-    """Of a training what a line tells; rows of models take longer to make than the whole line."""
-
-    pk: int
-    search_id: int
-    kind: str
-    step: int
-    index: int  # type: ignore[assignment]  # hides a method of tuples that nobody needs here
-    status: str
-    is_winner: bool
-    val_accuracy: float | None
-    test_accuracy: float | None
-    n_parameters: int
-
-    @property
-    def code(self) -> str:
-        return code_of((self.kind, self.step, self.index))
 
 
 @dataclass(frozen=True)
@@ -159,13 +141,31 @@ def _counts(searches: QuerySet[Search], *, anybody: bool) -> dict[str, int]:
 
 
 def _lines(searches: QuerySet[Search], *, anybody: bool) -> list[Line]:
-    rows = list(searches.select_related("dataset", "owner").defer("note").prefetch_related("tags"))
-    ids = [search.pk for search in rows]
-    telling = _telling_candidates(ids)
+    rows = _with_few_relations(list(searches.defer("note", "operators")))
+    trainings = trainings_of(rows)
     places = _places()
-    done = _epochs_done({search.pk: int(search.config["n_steps"]) for search in rows})
-    unchanged = _unchanged(ids)
-    return [_line(s, telling[s.pk], done[s.pk], anybody, places.get(s.pk), unchanged) for s in rows]
+    unchanged = unchanged_of([pk for pk, of in trainings.items() if of.is_under_way])
+    tags = _tags_of([search.pk for search in rows])
+    return [_line(s, tuple(tags[s.pk]), trainings[s.pk], anybody, places.get(s.pk), unchanged) for s in rows]
+
+
+def _with_few_relations(searches: list[Search]) -> list[Search]:
+    """With data set and owner, each of them once: a join would make an object of its own for every line."""
+    datasets = DataSet.objects.defer("meta").in_bulk({s.dataset_id for s in searches})
+    owners = get_user_model().objects.in_bulk({s.owner_id for s in searches if s.owner_id is not None})
+    for search in searches:
+        search.dataset = datasets[search.dataset_id]
+        search.owner = owners.get(search.owner_id) if search.owner_id is not None else None
+    return searches
+
+
+def _tags_of(search_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Names by search, in order."""
+    tags: dict[int, list[str]] = defaultdict(list)
+    given = Search.tags.through.objects.filter(search__in=search_ids).order_by("tag__name")
+    for search_id, name in given.values_list("search_id", "tag__name"):
+        tags[search_id].append(name)
+    return tags
 
 
 def _places() -> dict[int, int]:
@@ -174,55 +174,24 @@ def _places() -> dict[int, int]:
     return {pk: place for place, pk in enumerate(trained.values_list("pk", flat=True))}
 
 
-def _epochs_done(n_steps: dict[int, int]) -> dict[int, float]:
-    """Epochs by search: the ended count whole, the running as far as they are, what is superseded not at all."""
-    columns = ("search_id", "kind", "step", "status", "epochs", "epoch")
-    epochs: dict[int, float] = defaultdict(float)
-    for search_id, kind, step, status, total, done in _candidates_of(list(n_steps)).values_list(*columns):
-        if not is_superseded(kind, step, n_steps[search_id]):
-            epochs[search_id] += total if status in ENDED else done
-    return epochs
-
-
-def _telling_candidates(search_ids: Sequence[int]) -> dict[int, list[Telling]]:
-    """Winners, final trainings and what trains now, by search, in the order of the algorithm."""
-    telling = Q(is_winner=True) | Q(kind=Candidate.Kind.FINAL) | Q(status=Candidate.Status.RUNNING)
-    rows = _candidates_of(search_ids).filter(telling).values_list(*Telling._fields)
-    by_search: dict[int, list[Telling]] = defaultdict(list)
-    for candidate in map(Telling._make, rows):
-        by_search[candidate.search_id].append(candidate)
-    for candidates in by_search.values():
-        candidates.sort(key=lambda c: (c.step, c.index))
-    return by_search
-
-
-def _unchanged(search_ids: Sequence[int]) -> set[int]:
-    """Of what trains now, the parents that are trained again: no morphism was drawn for them."""
-    running = _candidates_of(search_ids).filter(status=Candidate.Status.RUNNING)
-    return {pk for pk, morphisms in running.values_list("pk", "morphisms") if not morphisms}
-
-
-def _candidates_of(search_ids: Sequence[int]) -> QuerySet[Candidate]:
-    return Candidate.objects.filter(search__in=search_ids).order_by()
-
-
 def _line(
     search: Search,
-    candidates: list[Telling],
-    done: float,
+    tags: tuple[str, ...],
+    trainings: Trainings,
     anybody: bool,
     n_before: int | None,
     unchanged: set[int],
 ) -> Line:
+    candidates = trainings.telling
     winners = [c for c in candidates if c.is_winner and c.val_accuracy is not None]
     final = next((c for c in reversed(candidates) if c.kind == Candidate.Kind.FINAL), None)  # of the most steps
     state = "stalled" if search.status == Search.Status.RUNNING and not anybody else search.status
     return Line(
         search=search,
-        tags=tuple(tag.name for tag in search.tags.all()),
+        tags=tags,
         state=state,
         words=_words(search, state, candidates, final, n_before or 0, unchanged),
-        epochs_done=round(done, 3),
+        epochs_done=round(trainings.epochs_done, 3),
         epochs_total=_epochs_total(*(_fixed(search.config.get(name)) for name in EPOCH_SETTINGS)),
         accuracies=tuple(c.val_accuracy for c in winners if c.val_accuracy is not None),
         n_parameters=winners[-1].n_parameters if winners else None,
@@ -245,7 +214,7 @@ def _epochs_total(*values: Any) -> int:
 def _words(
     search: Search,
     state: str,
-    candidates: list[Telling],
+    candidates: Sequence[Telling],
     final: Telling | None,
     n_before: int,
     unchanged: set[int],

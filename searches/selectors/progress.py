@@ -1,5 +1,6 @@
 """How far a search is: epochs, seconds so far, seconds to go."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -32,13 +33,18 @@ SIMULATE_SECONDS = 0.1
 STANDS_STILL = tuple(dict.fromkeys(kind for kinds in GOES_ON.values() for kind in kinds))
 
 
-def progress_fields(search: Search, *, simulate_seconds: float | None = None) -> dict[str, Any]:
+def progress_fields(
+    search: Search, *, simulate_seconds: float | None = None, works: Iterable[Work] | None = None
+) -> dict[str, Any]:
     """epochs_done, seconds_spent and seconds_left (None where nothing is left or nothing was measured yet).
+
+    `works`: those of all its trainings, where they are known already.
 
     seconds_left of a search that is under way takes simulations, for so many seconds at most; without any, as in a
     transaction, it is left out: frames without a number bring it.
     """
-    works = [work for work in map(_work, search.candidates.values(*COLUMNS)) if _counts(work, search)]
+    known = map(work_of, search.candidates.values(*COLUMNS)) if works is None else works
+    works = [work for work in known if _counts(work, search)]
     fields: dict[str, Any] = {
         "epochs_done": round(sum(w.epoch if w.is_open else w.epochs for w in works), 3),
         "seconds_spent": round(spent := seconds_spent(search), 1),
@@ -56,7 +62,8 @@ def _counts(work: Work, search: Search) -> bool:
     return not is_superseded(work.kind, work.step, int(search.config["n_steps"]))
 
 
-def _work(row: dict[str, Any]) -> Work:
+def work_of(row: dict[str, Any]) -> Work:
+    """Of the values of COLUMNS."""
     row = dict(row)
     status, started, ended = row.pop("status"), row.pop("started"), row.pop("ended")
     seconds = row.pop("seconds") or 0.0

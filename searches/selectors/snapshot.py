@@ -1,11 +1,9 @@
-"""A search as one JSON value: what the page begins with, what the API answers, what events carry parts of."""
+"""The parts of a search as JSON values: what pages begin with, what the API answers, what events carry."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from django.db.models import Q
 from django.urls import reverse
 
 from searches import comparisons
@@ -13,52 +11,12 @@ from searches.models import Candidate, Point, Search
 from searches.nash.morphisms import morphism_from_dict
 from searches.selectors.datasets import augmentation_words, is_uneven
 from searches.selectors.files import model_artifact
-from searches.selectors.log import log_line, newest_events
-from searches.selectors.operators import operator_table
-from searches.selectors.progress import (
-    SIMULATE_SECONDS,
-    n_training_images,
-    n_validation_images,
-    progress_fields,
-    seconds_spent,
-)
-from searches.selectors.starting import shown_config, start_fields
-from searches.selectors.workers import worker_dicts
+from searches.selectors.progress import n_training_images, n_validation_images, seconds_spent
+from searches.selectors.starting import shown_config
 
 KIND_ORDER = ("pretrain", "neighbour", "final", "snapshot", "scratch", "reference")
 HEAVY = ("architecture", "correct")
 """Columns that no list needs."""
-MANY_EPOCHS = 5000
-"""From so many epochs in a search on, a page would wait seconds for every point of every child."""
-
-
-def snapshot(search: Search) -> dict[str, Any]:
-    """Everything the search page shows at its first look, as of event `seq`.
-
-    The number is read first: what happens meanwhile is then both here and in the events after it, which the
-    reader merges without harm.
-    """
-    search.refresh_from_db()
-    newest = newest_events(search)
-    candidates = in_order(_candidates(search))
-    marks = _marks(search, candidates)
-    return {
-        **search_fields(search),
-        **settings_fields(search),
-        **progress_fields(search, simulate_seconds=SIMULATE_SECONDS),
-        "seq": search.seq,
-        "tags": list(search.tags.values_list("name", flat=True)),
-        "has_note": bool(search.note),
-        "preset": search.preset,
-        "start": start_fields(search),
-        "dataset": _dataset_fields(search),
-        **result_fields(search, candidates),
-        "operators": operator_table([search.operators]),
-        "workers": worker_dicts(),
-        "candidates": [candidate_dict(c) | marks.get(c.pk, {}) for c in candidates],
-        "points": _points(search, candidates),
-        "log": [log_line(event) for event in newest if event.seq <= search.seq],
-    }
 
 
 def search_fields(search: Search) -> dict[str, Any]:
@@ -90,7 +48,26 @@ def settings_fields(search: Search) -> dict[str, Any]:
     }
 
 
-def result_fields(search: Search, candidates: Sequence[Candidate]) -> dict[str, Any]:
+class Ended(Protocol):
+    """Of a training what says which one is best: a row, or what is kept of one."""
+
+    @property
+    def pk(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def is_winner(self) -> bool: ...
+    @property
+    def test_accuracy(self) -> float | None: ...
+    @property
+    def ended(self) -> datetime | None: ...
+
+
+def result_fields(search: Search, candidates: Sequence[Ended]) -> dict[str, Any]:
     """Which candidate is best by now, the test accuracy once it was measured, and where to fetch the model.
 
     `seconds_to_final`: wall time until the final training had ended, whatever was compared after it.
@@ -185,22 +162,10 @@ PointRow = list[float | int | None]
 
 def point_row(point: Point) -> PointRow:
     """[optimiser_step, epoch, loss, lr, validation accuracy, seconds], rounded to what a curve can show."""
-    return _rounded(point.optimiser_step, point.epoch, point.loss, point.lr, point.val_accuracy, point.seconds)
+    return rounded(point.optimiser_step, point.epoch, point.loss, point.lr, point.val_accuracy, point.seconds)
 
 
-def _marks(search: Search, candidates: Iterable[Candidate]) -> dict[int, dict[str, Any]]:
-    """Tags and whether there is a note, of the candidates that people wrote something about."""
-    marks: dict[int, dict[str, Any]] = defaultdict(dict)
-    tagged = Candidate.tags.through.objects.filter(candidate__search=search).order_by("tag__name")
-    for pk, name in tagged.values_list("candidate_id", "tag__name"):
-        marks[pk].setdefault("tags", []).append(name)
-    for candidate in candidates:
-        if candidate.note:
-            marks[candidate.pk]["has_note"] = True
-    return marks
-
-
-def _rounded(
+def rounded(
     step: int, epoch: float, loss: float | None, lr: float, accuracy: float | None, seconds: float | None
 ) -> PointRow:
     return [
@@ -213,21 +178,7 @@ def _rounded(
     ]
 
 
-def _points(search: Search, candidates: Sequence[Candidate]) -> dict[str, list[PointRow]]:
-    """Every point by candidate; of a search that has very many, of children of earlier steps their epochs' ends."""
-    rows: dict[str, list[PointRow]] = defaultdict(list)
-    points = Point.objects.filter(candidate__search=search).order_by("candidate_id", "optimiser_step")
-    if sum(c.epochs for c in candidates) > MANY_EPOCHS:
-        newest = max(c.step for c in candidates)
-        whole = ~Q(candidate__kind=Candidate.Kind.NEIGHBOUR) | Q(candidate__step__gte=newest - 1)
-        points = points.filter(whole | Q(val_accuracy__isnull=False))
-    columns = ("candidate_id", "optimiser_step", "epoch", "loss", "lr", "val_accuracy", "seconds")
-    for candidate, *values in points.values_list(*columns):
-        rows[str(candidate)].append(_rounded(*values))
-    return dict(rows)
-
-
-def _dataset_fields(search: Search) -> dict[str, Any]:
+def dataset_fields(search: Search) -> dict[str, Any]:
     dataset, config = search.dataset, search.search_config
     return {
         "name": dataset.name,

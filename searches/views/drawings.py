@@ -1,16 +1,20 @@
 """Drawings as SVG: the lineage tree of a search, and architectures by their digest."""
 
+import hashlib
+import json
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from searches.diagrams import DRAWING_VERSION, architecture_svg, columns_from, lineage_svg
 from searches.nash.architecture import Architecture
-from searches.report import report_html, report_name
-from searches.selectors import snapshot
+from searches.report import kept_report, report_name
+from searches.selectors import search_state, tree_text
 from searches.views.lookup import find_architecture, find_candidate, find_search, width_of
 
 TREE_WIDTH = 896
@@ -21,11 +25,19 @@ WEEK = 7 * 24 * 3600
 
 @require_safe
 def search_tree(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """The lineage tree as it is now, as a file; the page draws its own (static/js/tree)."""
+    """The lineage tree as it is now, as a file; the page draws its own (static/js/tree).
+
+    Not drawn again for who has it as it is: 304.
+    """
     search = find_search(request, uuid)
     width = width_of(request, usual=TREE_WIDTH, least=280, most=2400)
-    drawing = lineage_svg(snapshot(search), width=width, standalone=True)
-    return _file(drawing, f"{slugify(search.name) or 'search'}-lineage-{str(uuid)[:8]}.svg")
+    family = tree_text(search)
+
+    def draw() -> HttpResponse:
+        drawing = lineage_svg(json.loads(family), width=width, standalone=True)
+        return _file(drawing, f"{slugify(search.name) or 'search'}-lineage-{str(uuid)[:8]}.svg")
+
+    return _unless_known(request, f"{width} {family}", draw)
 
 
 @require_safe
@@ -71,5 +83,20 @@ def _file(drawing: str, name: str) -> HttpResponse:
 def search_report(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The search as one HTML file."""
     search = find_search(request, uuid)
-    headers = {"Content-Disposition": f'attachment; filename="{report_name(search)}"', "Cache-Control": "no-store"}
-    return HttpResponse(report_html(search), headers=headers)
+    state = search_state(search)
+
+    def make() -> HttpResponse:
+        headers = {"Content-Disposition": f'attachment; filename="{report_name(search)}"'}
+        return HttpResponse(kept_report(search, state), headers={**headers, "Cache-Control": "private, no-cache"})
+
+    return _unless_known(request, state.version, make)
+
+
+def _unless_known(request: HttpRequest, facts: str, make: Callable[[], HttpResponse]) -> HttpResponse:
+    """304 for who has it as these facts make it, else what `make` makes."""
+    etag = f'"{hashlib.sha256(f"{DRAWING_VERSION} {facts}".encode()).hexdigest()[:24]}"'
+    answer: HttpResponse | None = get_conditional_response(request, etag=etag)
+    if answer is None:
+        answer = make()
+        answer["ETag"] = etag
+    return answer

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from searches.comparisons import CATALOGUE
 from searches.diagrams import architecture_svg, changes
 from searches.nash.architecture import Architecture
-from searches.selectors import snapshot
+from searches.selectors import search_state, training_state
 from searches.views.buttons import BUTTONS
 from searches.views.drawings import NETWORK_WIDTH, room_for
 from searches.views.lookup import find_candidate, find_search
@@ -24,10 +24,11 @@ from searches.views.writing import notes_context
 def search_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """One search: the snapshot that the page begins with; what follows comes by the live channel."""
     search = find_search(request, uuid)
-    state = snapshot(search)
+    state = search_state(search)
     context = {
         "search": search,
-        "snapshot": state,
+        "snapshot": state.head,
+        "snapshot_text": state.text,
         "network_width": NETWORK_WIDTH,
         **notes_context(request, search, search),
         "notes_url": reverse("search_notes", args=[uuid]),
@@ -48,12 +49,14 @@ def candidate_detail(request: HttpRequest, uuid: UUID, kind: str, step: int, ind
     room = room_for(architecture)
     drawing = architecture_svg(architecture, against, width=room["network_width"])
     exact = search.search_config.network_morphism
+    state = training_state(search, candidate)
     context = {
         "search": search,
         "candidate": candidate,
         **notes_context(request, search, candidate),
         "notes_url": reverse("candidate_notes", args=[uuid, kind, step, index]),
-        "snapshot": snapshot(search),
+        "snapshot": state.head,
+        "snapshot_text": state.text,
         "changes": changes(against, candidate.morphism_list(), exact=exact) if against else [],
         "drawing": mark_safe(drawing),  # noqa: S308  # diagrams escape all text
         **room,

@@ -51,7 +51,7 @@ def test_disk_use_is_what_lies_below_the_folder_of_the_search(data_folder):
 
 def test_of_very_many_epochs_the_page_gets_the_ends_of_earlier_ones_and_all_of_the_newest(monkeypatch):
     search = run_to_end(make_search(n_steps=3))
-    monkeypatch.setattr(import_module("searches.selectors.snapshot"), "MANY_EPOCHS", 1)
+    monkeypatch.setattr(import_module("searches.selectors.kept"), "MANY_EPOCHS", 1)
     early, late = (search.candidates.get(kind="neighbour", step=step, index=1) for step in (1, 3))
     for candidate in (early, late):
         candidate.points.all().delete()
