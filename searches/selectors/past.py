@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Q
 
-from searches.models import Candidate, DataSet, Search
+from searches.models import Candidate, DataSet, Event, Search
 from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
 from searches.selectors.estimate import Site, Work
@@ -45,7 +47,13 @@ class Lessons:
 
 def lessons(device: str, precision: str, dataset: DataSet) -> Lessons:
     """Of trainings on a "cpu" or "cuda" whose numbers are computed as `precision` asks for: on images of the size of
-    this data set first, the newest of them first."""
+    this data set first, the newest of them first. Read again once anything has happened in any search."""
+    newest_event = Event.objects.order_by("-pk").values_list("pk", "at").first()
+    return _lessons_by(device, precision, dataset, newest_event)
+
+
+@lru_cache(maxsize=8)
+def _lessons_by(device: str, precision: str, dataset: DataSet, newest_event: tuple[int, datetime] | None) -> Lessons:
     done = Candidate.objects.filter(status=Candidate.Status.DONE, numeric_path__startswith=device)
     if precision != "auto":
         done = done.filter(numeric_path__contains=f"-{precision}-")

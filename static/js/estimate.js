@@ -3,8 +3,8 @@
 import { byId, setText } from "./dom.js";
 
 const STILL_MS = 350; // after the last key
-const AGAIN_MS = 250;
-const MOST_QUESTIONS = 12; // of one set of settings
+const AGAIN_MS = 100;
+const MOST_QUESTIONS = 40; // of one set of settings
 
 const form = byId("launch");
 const panel = byId("estimate");

@@ -46,7 +46,7 @@ def test_its_queries_do_not_grow_with_the_searches(django_assert_num_queries):
     make_dataset()
     for _ in range(3):
         run_to_end(make_search())
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         selectors.forecast(SearchConfig(**TINY), make_dataset())
 
 
