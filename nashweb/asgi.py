@@ -11,9 +11,14 @@ from django.urls import path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nashweb.settings")
 pages = get_asgi_application()  # sets Django up: consumers, which import models, come after it
 
-from searches.consumers import SearchConsumer  # noqa: E402
+from searches.consumers import BoardConsumer, SearchConsumer  # noqa: E402
 
-live = URLRouter([path("ws/searches/<uuid:uuid>/", SearchConsumer.as_asgi())])
+live = URLRouter(
+    [
+        path("ws/searches/<uuid:uuid>/", SearchConsumer.as_asgi()),
+        path("ws/boards/<slug:name>/", BoardConsumer.as_asgi()),
+    ]
+)
 application = ProtocolTypeRouter(
     {"http": pages, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(live))}
 )

@@ -1,4 +1,7 @@
-"""The WebSocket of a page: ws/searches/<uuid>/?after=<seq> sends what happened after that number, as it happens."""
+"""The WebSocket of a page: ws/searches/<uuid>/?after=<seq> sends what happened after that number, as it happens.
+
+Pages that are about no search watch a board: ws/boards/<name>/.
+"""
 
 import asyncio
 import logging
@@ -21,21 +24,19 @@ PERMISSION_SECONDS = 60.0
 NOT_SIGNED_IN, NOT_FOUND, INTERNAL_ERROR = 4401, 4404, 1011
 
 
-class SearchConsumer(AsyncWebsocketConsumer):
-    """Sends events after the page's cursor, then each as it is committed, and frames without a number between.
+class LiveConsumer(AsyncWebsocketConsumer):
+    """Sends a watcher's frames as they come.
 
-    Closes with 4401 who is not signed in (any more) and with 4404 where there is no such search to see; both are
-    asked at the beginning and every PERMISSION_SECONDS.
+    Closes with 4401 who is not signed in (any more) and with 4404 where there is nothing to see; both are asked at
+    the beginning and every PERMISSION_SECONDS.
     """
 
     pump: "asyncio.Task[None] | None" = None
 
     async def connect(self) -> None:
         await self.accept()  # first, for the browser to learn of a refusal by its number
-        search = await self._permitted()
-        if search is not None:
-            search_id, newest = search
-            watcher = tail.watch(search_id, self._cursor(), newest=newest)
+        watcher = await self._watch()
+        if watcher is not None:
             self.pump = asyncio.create_task(self._send_all(watcher))
 
     async def disconnect(self, code: int) -> None:
@@ -44,22 +45,23 @@ class SearchConsumer(AsyncWebsocketConsumer):
             with suppress(asyncio.CancelledError):
                 await self.pump
 
-    def _cursor(self) -> int:
-        after = parse_qs(self.scope["query_string"].decode()).get("after", ["0"])[0]
-        return int(after) if after.isdecimal() and len(after) < 19 else 0
+    async def _watch(self) -> Watcher | None:
+        """What is sent; None after closing the socket."""
+        raise NotImplementedError
 
-    async def _permitted(self) -> tuple[int, int] | None:
-        """The search's primary key and newest number; None after closing the socket where its user may not see it."""
+    async def _permitted(self) -> Any:
+        """None after closing the socket where its user may not listen, else what is to be known of what is seen."""
         user = await _user(self.scope)
         if not user.is_authenticated:
             await self.close(NOT_SIGNED_IN)
             return None
-        search: tuple[int, int] | None = await database_sync_to_async(_visible)(
-            user, self.scope["url_route"]["kwargs"]["uuid"]
-        )
-        if search is None:
+        found = await self._seen_by(user)
+        if found is None:
             await self.close(NOT_FOUND)
-        return search
+        return found
+
+    async def _seen_by(self, user: Any) -> Any:
+        raise NotImplementedError
 
     async def _send_all(self, watcher: Watcher) -> None:
         """Send frame by frame; a browser that takes them slowly is waited for, and lags."""
@@ -77,6 +79,40 @@ class SearchConsumer(AsyncWebsocketConsumer):
             await self.close(INTERNAL_ERROR)
         finally:
             tail.leave(watcher)
+
+
+class SearchConsumer(LiveConsumer):
+    """Sends a search's events after the page's cursor, then each as it is committed, and frames without a number."""
+
+    async def _watch(self) -> Watcher | None:
+        found = await self._permitted()
+        if found is None:
+            return None
+        search_id, newest = found
+        return tail.watch(search_id, self._cursor(), newest=newest)
+
+    def _cursor(self) -> int:
+        after = parse_qs(self.scope["query_string"].decode()).get("after", ["0"])[0]
+        return int(after) if after.isdecimal() and len(after) < 19 else 0
+
+    async def _seen_by(self, user: Any) -> tuple[int, int] | None:
+        """The search's primary key and newest number."""
+        found: tuple[int, int] | None = await database_sync_to_async(_visible)(
+            user, self.scope["url_route"]["kwargs"]["uuid"]
+        )
+        return found
+
+
+class BoardConsumer(LiveConsumer):
+    """Sends each second what all who are signed in may know: the list, the workers, the jobs."""
+
+    async def _watch(self) -> Watcher | None:
+        name = await self._permitted()
+        return None if name is None else tail.watch_board(name)
+
+    async def _seen_by(self, user: Any) -> str | None:
+        name: str = self.scope["url_route"]["kwargs"]["name"]
+        return name if name in selectors.BOARDS and user.is_active else None
 
 
 async def _user(scope: dict[str, Any]) -> Any:

@@ -41,10 +41,11 @@ def encode(frame: dict[str, Any]) -> str:
 class Feed:
     """What is known of one search that is watched: its last frames, encoded, and who is to be woken.
 
-    Written by the tail's thread, read in event loops: values are replaced whole, never changed.
+    Of a board, which has a name in place of a search, only the pulse. Written by the tail's thread, read in event
+    loops: values are replaced whole, never changed.
     """
 
-    search_id: int
+    search_id: int | str
     seq: int
     frames: tuple[tuple[int, str], ...] = ()
     pulse: tuple[str, ...] = ()
@@ -93,7 +94,7 @@ class Watcher:
         return [text for _, text in found] + list(pulse)
 
 
-def read_frames(search_id: int, seq: int) -> list[tuple[int, str]]:
+def read_frames(search_id: int | str, seq: int) -> list[tuple[int, str]]:
     """A page of encoded events after a number, from the database."""
     events = Event.objects.filter(search_id=search_id, seq__gt=seq).order_by("seq")[:PAGE]
     return [(event.seq, encode(selectors.event_frame(event))) for event in events]
@@ -104,7 +105,7 @@ class Tail:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._feeds: dict[int, Feed] = {}
+        self._feeds: dict[int | str, Feed] = {}
         self._thread: threading.Thread | None = None
 
     def watch(self, search_id: int, seq: int, *, newest: int) -> Watcher:
@@ -112,6 +113,13 @@ class Tail:
 
         Call it in the event loop that is to be woken.
         """
+        return self._watch(search_id, seq, newest)
+
+    def watch_board(self, name: str) -> Watcher:
+        """Follow what selectors.BOARDS tells each second by this name."""
+        return self._watch(name, 0, 0)
+
+    def _watch(self, search_id: int | str, seq: int, newest: int) -> Watcher:
         with self._lock:
             feed = self._feeds.get(search_id)
             if feed is None:
@@ -170,6 +178,8 @@ class Tail:
     def _read(self, feeds: list[Feed]) -> None:
         """Read what is new of every feed and wake its watchers."""
         for feed in feeds:
+            if isinstance(feed.search_id, str):
+                continue
             is_news = False
             while frames := read_frames(feed.search_id, feed.seq):
                 feed.frames = (*feed.frames, *frames)[-KEPT_FRAMES:]
@@ -179,16 +189,24 @@ class Tail:
                 self._wake(feed)
 
     def _take_pulse(self, feeds: list[Feed]) -> None:
-        """The frames without a number: workers' beats, and how far the trainings are."""
-        beats = encode({"kind": "heartbeat", "workers": selectors.worker_dicts()}) if feeds else ""
+        """The frames without a number: what boards tell, workers' beats, how far trainings and their jobs are."""
+        of_searches = [feed for feed in feeds if not isinstance(feed.search_id, str)]
+        beats = encode({"kind": "heartbeat", "workers": selectors.worker_dicts()}) if of_searches else ""
+        jobs = selectors.job_frames(of_searches=[feed.search_id for feed in of_searches]) if of_searches else []
         for feed in feeds:
-            search = Search.objects.select_related("dataset").filter(pk=feed.search_id).first()
-            is_told = search is not None and (search.status == "running" or search.disk_bytes != feed.disk_bytes)
-            progress = (encode(selectors.progress_frame(search)),) if search and is_told else ()
-            feed.disk_bytes = search.disk_bytes if search else 0
-            feed.pulse = (*progress, beats)
+            if isinstance(feed.search_id, str):
+                feed.pulse = tuple(map(encode, selectors.BOARDS[feed.search_id]()))
+            else:
+                about = tuple(encode(job) for job in jobs if job["search"] == feed.search_id)
+                feed.pulse = (*self._progress(feed), *about, beats)
             feed.n_pulses += 1
             self._wake(feed)
+
+    def _progress(self, feed: Feed) -> list[str]:
+        search = Search.objects.select_related("dataset").filter(pk=feed.search_id).first()
+        is_told = search is not None and (search.status == "running" or search.disk_bytes != feed.disk_bytes)
+        feed.disk_bytes = search.disk_bytes if search else 0
+        return [encode(selectors.progress_frame(search))] if search and is_told else []
 
     def _wake(self, feed: Feed) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from searches.selectors.access import Asker, deleted_for, kept_long_enough, may_change, visible_to
 from searches.selectors.background import job_dict, jobs_visible_to, may_change_job, newest_job, waiting_jobs
+from searches.selectors.bulletin import BOARDS, job_frames, list_version, workers_version
 from searches.selectors.disk import disk_use
 from searches.selectors.estimate import time_left
 from searches.selectors.files import (
@@ -42,6 +43,7 @@ from searches.selectors.workers import (
 )
 
 __all__ = [
+    "BOARDS",
     "WORKER_GONE_SECONDS",
     "Asker",
     "Forecast",
@@ -61,8 +63,10 @@ __all__ = [
     "in_order",
     "is_superseded",
     "job_dict",
+    "job_frames",
     "jobs_visible_to",
     "kept_long_enough",
+    "list_version",
     "may_change",
     "may_change_job",
     "log_pages",
@@ -92,4 +96,5 @@ __all__ = [
     "worker_dicts",
     "worker_signs",
     "workers_alive",
+    "workers_version",
 ]

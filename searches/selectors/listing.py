@@ -145,7 +145,7 @@ def _lines(searches: QuerySet[Search], *, anybody: bool) -> list[Line]:
     trainings = trainings_of(rows)
     places = _places()
     unchanged = unchanged_of([pk for pk, of in trainings.items() if of.is_under_way])
-    tags = _tags_of([search.pk for search in rows])
+    tags = tags_of([search.pk for search in rows])
     return [_line(s, tuple(tags[s.pk]), trainings[s.pk], anybody, places.get(s.pk), unchanged) for s in rows]
 
 
@@ -159,7 +159,7 @@ def _with_few_relations(searches: list[Search]) -> list[Search]:
     return searches
 
 
-def _tags_of(search_ids: Sequence[int]) -> dict[int, list[str]]:
+def tags_of(search_ids: Sequence[int]) -> dict[int, list[str]]:
     """Names by search, in order."""
     tags: dict[int, list[str]] = defaultdict(list)
     given = Search.tags.through.objects.filter(search__in=search_ids).order_by("tag__name")

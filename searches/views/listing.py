@@ -1,17 +1,13 @@
 """The list of searches: a page of it, and all that it holds as CSV and JSON; its whole state is in the address."""
 
-import hashlib
 import json
-import time
 from typing import Any
 
-from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from searches.models import Candidate, Search
-from searches.selectors import deleted_for, may_change, visible_to, workers_alive
+from searches.selectors import list_version, may_change, visible_to, workers_alive
 from searches.selectors.exporting import csv_text, export_rows
 from searches.selectors.listing import Listed, all_of, choices, deleted_listing, page_of
 from searches.selectors.wanted import COLUMNS, NOBODY, STATES, Wanted, wanted
@@ -25,11 +21,9 @@ AROUND = 2
 def search_list(request: HttpRequest) -> HttpResponse:
     """The searches that this account may see, as the address wants them.
 
-    A page that refreshes itself (X-Live) is told with 304 where nothing has changed since its ETag.
+    Its version is read first: what happens meanwhile makes the page ask again (static/js/refresh.js).
     """
-    etag = _etag(request) if "X-Live" in request.headers else ""
-    if etag and request.headers.get("If-None-Match") == etag:
-        return HttpResponse(status=304, headers={"ETag": etag})
+    version = list_version()
     want = wanted_of(request)
     visible = visible_to(request.user)
     listed = page_of(visible, want)
@@ -52,11 +46,9 @@ def search_list(request: HttpRequest) -> HttpResponse:
         "deleted": deleted_listing(request.user),
         "counts": listed.counts,
         "n_workers": workers_alive().count(),
+        "version": version,
     }
-    response = render(request, "searches/list.html", context)
-    if etag:
-        response["ETag"] = etag
-    return response
+    return render(request, "searches/list.html", context)
 
 
 @require_safe
@@ -117,15 +109,3 @@ def _pages(listed: Listed) -> list[dict[str, Any]]:
         elif pages[-1]["n"] is not None:
             pages.append({"n": None})
     return pages if listed.n_pages > 1 else []
-
-
-def _etag(request: HttpRequest) -> str:
-    """Differs whenever the page would read differently: events, beats of what trains, and time while some runs."""
-    visible = visible_to(request.user)
-    facts = visible.aggregate(n=Count("pk"), seq=Sum("seq"), disk=Sum("disk_bytes"), priority=Sum("priority"))
-    running = Candidate.objects.filter(status=Candidate.Status.RUNNING).aggregate(n=Count("pk"), epoch=Sum("epoch"))
-    is_under_way = visible.filter(started__isnull=False, ended=None).exclude(status=Search.Status.PAUSED).exists()
-    clock = int(time.time() // (1 if is_under_way else 60))
-    gone = deleted_for(request.user).count()
-    told = (request.get_full_path(), request.user.pk, facts, running, workers_alive().count(), gone, clock)
-    return f'"{hashlib.sha256(repr(told).encode()).hexdigest()[:24]}"'

@@ -1,23 +1,37 @@
-// Follows the background jobs of a page: each says every second how far it is. Once one has ended, the part of the
-// page round it (data-job-region, with an id) is fetched anew.
+// Follows the background jobs of a page: the socket of its search, or else the board of jobs, tells each second how far
+// each is. Once one has ended, the part of the page round it (data-job-region, with an id) is fetched anew.
 
+import { Connection } from "./connection.js";
+import { byId, setText } from "./dom.js";
 import { count } from "./format.js";
-import { setText } from "./dom.js";
 import { tellTimes } from "./times.js";
 
-const EVERY = 1000;
 const OPEN = ["pending", "running"];
+let board = null;
 
-async function follow() {
-  if (document.hidden) return;
-  for (const panel of document.querySelectorAll("[data-job]")) {
-    if (!OPEN.includes(panel.dataset.jobStatus)) continue;
-    try {
-      const answer = await fetch(panel.dataset.job, { cache: "no-store" });
-      if (answer.ok) show(panel, await answer.json());
-    } catch {
-      // the server is away: what is shown is of before
-    }
+const open = () => [...document.querySelectorAll("[data-job]")].filter((panel) => OPEN.includes(panel.dataset.jobStatus));
+
+function hear(job) {
+  for (const panel of open()) if (panel.dataset.job.endsWith(`/${job.uuid}`)) show(panel, job);
+}
+
+/** Connects once there is a job to follow; a page about a search has a socket that tells of its jobs, too. */
+function follow() {
+  if (byId("search")?.dataset.socket || board !== null || open().length === 0) return;
+  let isFirst = true;
+  const change = (connected) => {
+    if (connected && !isFirst) catchUp();
+    if (connected) isFirst = false;
+  };
+  board = new Connection(() => "/ws/boards/jobs/", (frame) => frame.kind === "job" && hear(frame.job), change);
+  board.open();
+}
+
+/** What has ended while nothing was heard is not told again: each is asked for once. */
+async function catchUp() {
+  for (const panel of open()) {
+    const answer = await fetch(panel.dataset.job, { cache: "no-store" }).catch(() => null);
+    if (answer?.ok) show(panel, await answer.json());
   }
 }
 
@@ -46,6 +60,9 @@ async function renew(panel) {
   tellTimes(fresh);
   region.replaceChildren(...fresh.childNodes);
   document.dispatchEvent(new CustomEvent("renewed", { detail: region }));
+  follow();
 }
 
-setInterval(follow, EVERY);
+document.addEventListener("job", (event) => hear(event.detail));
+document.addEventListener("connected", catchUp);
+follow();

@@ -3,8 +3,8 @@
 
 import { confirmForms } from "./confirm.js";
 import { byId, setText } from "./dom.js";
-import { count } from "./format.js";
-import { refresh } from "./refresh.js";
+import { bytes, count, duration } from "./format.js";
+import { follow, refresh } from "./refresh.js";
 
 const TYPING_MS = 250;
 const filters = byId("filters");
@@ -107,6 +107,21 @@ document.addEventListener("change", (event) => {
 });
 document.addEventListener("refreshed", tell);
 tell();
+
+// ------------------------------------------------------------------ what trains
+
+/** How far the searches are that run: told each second. */
+function far({ lines }) {
+  for (const line of lines) {
+    const row = byId(`row-${line.id}`);
+    if (!row) continue;
+    const texts = { words: line.words, epochs: count(line.epochs_done), seconds: duration(line.seconds), disk: bytes(line.disk_bytes) };
+    for (const [name, text] of Object.entries(texts)) for (const cell of row.querySelectorAll(`[data-${name}]`)) setText(cell, text);
+    row.querySelector("[data-bar]")?.setAttribute("width", ((120 * Math.min(line.epochs_done, line.epochs_total)) / Math.max(1, line.epochs_total)).toFixed(1));
+  }
+}
+
+follow(far);
 
 // ------------------------------------------------------------------ what is asked first
 

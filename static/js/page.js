@@ -10,7 +10,14 @@ export function openStore() {
   return store;
 }
 
+/** Says "connected" to the document whenever a connection that was lost is there again. */
 export function goLive(store, onChange) {
   const { socket, events } = byId("search").dataset;
-  new Channel(store, { socketPath: socket, eventsPath: events, onChange }).open();
+  let isFirst = true;
+  const change = (connected) => {
+    if (connected && !isFirst) document.dispatchEvent(new CustomEvent("connected"));
+    if (connected) isFirst = false;
+    onChange(connected);
+  };
+  new Channel(store, { socketPath: socket, eventsPath: events, onChange: change }).open();
 }

@@ -1,35 +1,47 @@
-// Pages that are lists stay true without a reload: the same address is asked for every few seconds, and each part
-// marked data-live is replaced where it reads differently. The focus stays on what has the same id, and what is ticked
-// stays ticked. X-Live: a message that waits to be read is left for a page that somebody opens.
+// Pages that are lists stay true without a reload and without asking: a board's frames (ws/boards/) bring each second
+// what changes all the time and the version of the page. Where that is another one, the same address is asked for once
+// and each part marked data-live is replaced where it reads differently: the focus stays on what has the same id, and
+// what is ticked stays ticked. X-Live: a message that waits to be read is left for a page that somebody opens.
 
+import { Connection } from "./connection.js";
 import { byId, setText } from "./dom.js";
 import { duration } from "./format.js";
 import { tellTimes } from "./times.js";
 
-const EVERY = 2000;
-let heard = performance.now();
+const LATE = 2000; // ms without a connection before that is said
+let lostAt = performance.now();
+let connected = false;
 let asking = false;
-let etag = "";
+
+/** Hears the board that the page names; `onFrame` puts a frame's facts into the page. */
+export function follow(onFrame) {
+  const hear = (frame) => {
+    if (!document.hidden) onFrame(frame);
+    if (frame.version && frame.version !== byId("live").dataset.version) refresh();
+  };
+  const change = (isConnected) => {
+    connected = isConnected;
+    if (!isConnected) lostAt = performance.now();
+    tell();
+  };
+  new Connection(() => byId("live").dataset.socket, hear, change).open();
+  setInterval(tell, 1000);
+}
 
 /** `now`: the address has changed; an answer that is on its way to the old one is not taken. */
 export async function refresh(now = false) {
   if (!now && (document.hidden || asking || document.querySelector("dialog[open]"))) return;
   asking = true;
-  if (now) etag = "";
   const address = location.href;
   try {
-    const headers = { Accept: "text/html", "X-Live": "1", ...(etag && { "If-None-Match": etag }) };
-    const answer = await fetch(address, { headers, cache: "no-store" });
+    const answer = await fetch(address, { headers: { Accept: "text/html", "X-Live": "1" }, cache: "no-store" });
     if (answer.redirected) location.reload(); // signed out
     if (address !== location.href) return;
-    if (answer.ok || answer.status === 304) heard = performance.now();
-    if (answer.ok) etag = answer.headers.get("ETag") ?? "";
     if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
-    // the server is away: the words below say for how long
+    // the server is away: the next frame that comes asks again
   } finally {
     asking = false;
-    connection();
   }
 }
 
@@ -46,17 +58,12 @@ function take(page) {
     for (const id of ticked) if (byId(id)) byId(id).checked = true;
     if (focused) byId(focused)?.focus({ preventScroll: true });
   }
+  byId("live").dataset.version = page.getElementById("live")?.dataset.version ?? "";
   document.dispatchEvent(new CustomEvent("refreshed"));
 }
 
-function connection() {
-  const seconds = (performance.now() - heard) / 1000;
-  byId("offline").hidden = seconds < 3 * (EVERY / 1000);
-  setText(byId("offline-words"), `Not connected for ${duration(seconds)}. What is shown is of then; this page catches up by itself.`);
+function tell() {
+  const away = connected ? 0 : performance.now() - lostAt;
+  byId("offline").hidden = away < LATE;
+  setText(byId("offline-words"), `Not connected for ${duration(away / 1000)}. What is shown is of then; this page catches up by itself.`);
 }
-
-setInterval(refresh, EVERY);
-document.addEventListener("visibilitychange", () => {
-  heard = performance.now(); // nobody looked: nothing was asked for
-  refresh();
-});

@@ -132,16 +132,6 @@ def test_pages_follow_one_another(client, alice, monkeypatch):
     assert len(client.get(reverse("list_json") + "?sort=name&page=2").json()["searches"]) == 5
 
 
-def test_nothing_is_told_twice_to_a_list_that_refreshes_itself(client, three):
-    first = client.get("/", headers={"X-Live": "1"})
-    again = {"X-Live": "1", "If-None-Match": first["ETag"]}
-    answers = [client.get("/", headers=again) for _ in range(2)]
-    assert 304 in [answer.status_code for answer in answers]  # the clock may have ticked between two of them
-    services.add_tags(three[1], ["new"], "the command line")
-    assert client.get("/", headers=again).status_code == 200
-    assert client.get("/?state=paused", headers={**again, "If-None-Match": first["ETag"]}).status_code == 200
-
-
 def test_a_stranger_sees_no_list_and_no_export(client, three):
     client.logout()
     for name in ("search_list", "list_csv", "list_json"):
