@@ -13,17 +13,18 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from searches.models import BackgroundJob, Search
+from searches.models import BackgroundJob, Candidate, Search
 from searches.selectors.background import OPEN, job_dict
 from searches.selectors.listed_trainings import trainings_of
 from searches.selectors.listing import listing, tags_of
-from searches.selectors.workers import queue_length, worker_dicts, workers_alive
+from searches.selectors.workers import WORKER_GONE_SECONDS, queue_length, worker_dicts, workers_alive
 
 Frame = dict[str, Any]
 MOST_LINES = 40
 """Of what runs: a frame stays below 8 kB."""
 TOLD_SECONDS = 15
-"""For so long it is told that a job has ended."""
+"""For so long it is told that a job, or a training, has ended."""
+HEAVY = ("candidate__architecture", "candidate__correct")
 _tokens: dict[UUID, tuple[int, str]] = {}
 _lock = threading.Lock()
 
@@ -59,7 +60,9 @@ def _tokens_of(seqs: dict[UUID, int]) -> dict[UUID, str]:
 
 def list_frames() -> list[Frame]:
     """The list's version, and how far the searches are that are trained now."""
-    running = listing(Search.objects.filter(deleted=None, status=Search.Status.RUNNING))[:MOST_LINES]
+    trained = Candidate.objects.filter(Q(status=Candidate.Status.RUNNING) | Q(ended__gt=_a_while_ago()))
+    searches = Search.objects.filter(pk__in=trained.values("search_id"), deleted=None, status=Search.Status.RUNNING)
+    running = listing(searches)[:MOST_LINES]
     lines = [
         {
             "id": line.search.pk,
@@ -80,7 +83,8 @@ def workers_version() -> str:
 
 def _workers_version(workers: list[Frame], n_waiting: int) -> str:
     own = ("name", "pid", "device", "memory_bytes", "versions", "refusal", "candidate", "search_name")
-    return _digest(n_waiting, [(*map(worker.get, own), worker["seconds_since_beat"] > 30) for worker in workers])
+    gone = [worker["seconds_since_beat"] // WORKER_GONE_SECONDS for worker in workers]
+    return _digest(n_waiting, gone, [[worker[name] for name in own] for worker in workers])
 
 
 def worker_frames() -> list[Frame]:
@@ -91,20 +95,21 @@ def worker_frames() -> list[Frame]:
 
 def job_frames(*, of_searches: list[int] | None = None) -> list[Frame]:
     """How far each job is that is open, or has just ended: all, or those about trainings of these searches."""
-    told = Q(status__in=OPEN) | Q(ended__gt=Now() - timedelta(seconds=TOLD_SECONDS))
+    told = Q(status__in=OPEN) | Q(ended__gt=_a_while_ago())
     jobs = BackgroundJob.objects.filter(told, Q(candidate=None) | Q(candidate__search__deleted=None))
     if of_searches is not None:
         jobs = jobs.filter(candidate__search__in=of_searches)
     return [_job_frame(job) for job in jobs.select_related("candidate").defer(*HEAVY).order_by("pk")]
 
 
-HEAVY = ("candidate__architecture", "candidate__correct")
-
-
 def _job_frame(job: BackgroundJob) -> Frame:
     """`search`: primary key of the one that it is about, or None."""
     facts = {name: value for name, value in job_dict(job).items() if name != "result"}
     return {"kind": "job", "search": job.candidate.search_id if job.candidate else None, "job": facts}
+
+
+def _a_while_ago() -> Any:
+    return Now() - timedelta(seconds=TOLD_SECONDS)
 
 
 BOARDS = {"list": list_frames, "workers": worker_frames, "jobs": job_frames}

@@ -100,4 +100,4 @@ def test_each_line_says_what_the_search_takes_of_the_disk(client, alice):
     services.note_disk_use(search.pk)
     assert "41\u202fMB" in line_of(page_of(client), search)
     detail = client.get(reverse("search_detail", args=[search.uuid])).text
-    assert '"disk_bytes": 41300000' in detail
+    assert '"disk_bytes":41300000' in detail
