@@ -190,9 +190,9 @@ class Tail:
 
     def _take_pulse(self, feeds: list[Feed]) -> None:
         """The frames without a number: what boards tell, workers' beats, how far trainings and their jobs are."""
-        of_searches = [feed for feed in feeds if not isinstance(feed.search_id, str)]
-        beats = encode({"kind": "heartbeat", "workers": selectors.worker_dicts()}) if of_searches else ""
-        jobs = selectors.job_frames(of_searches=[feed.search_id for feed in of_searches]) if of_searches else []
+        searches = [feed.search_id for feed in feeds if isinstance(feed.search_id, int)]
+        beats = encode({"kind": "heartbeat", "workers": selectors.worker_dicts()}) if searches else ""
+        jobs = selectors.job_frames(of_searches=searches) if searches else []
         for feed in feeds:
             if isinstance(feed.search_id, str):
                 feed.pulse = tuple(map(encode, selectors.BOARDS[feed.search_id]()))

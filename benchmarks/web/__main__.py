@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 
 from benchmarks.images import BUILD
 from benchmarks.measures import Measures, printed, read_json, write_json
@@ -39,16 +40,25 @@ def main() -> None:
     chosen = parser.parse_args()
     warn_if_busy()
     measures: Measures = {}
+    failed = []
+    path = BUILD / ("bench-quick.json" if chosen.quick else "bench.json")
     with running_site() as site:
         for part in chosen.only:
-            found = measured(site, part, quick=chosen.quick)
+            try:
+                found = measured(site, part, quick=chosen.quick)
+            except Exception:  # what another part measures is worth having
+                traceback.print_exc()
+                failed.append(part)
+                continue
             print(f"{part}\n{printed(found)}", file=sys.stderr, flush=True)
             measures |= found
-    path = BUILD / ("bench-quick.json" if chosen.quick else "bench.json")
-    write_json({**read_json(path), **measures}, path)
+            write_json({**read_json(path), **found}, path)
     table = f"{machine_words()}\n\n{printed(measures)}"
-    put_table("bench-web-quick" if chosen.quick else "bench-web", table, in_docs=chosen.docs and not chosen.quick)
+    in_docs = chosen.docs and not chosen.quick and not failed
+    put_table("bench-web-quick" if chosen.quick else "bench-web", table, in_docs=in_docs)
     print(f"{path} written")
+    if failed:
+        raise SystemExit(f"not measured: {', '.join(failed)}; what went wrong stands above")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,11 @@ def running_site() -> Iterator[Site]:
             yield Site(address, _web_process(up.pid), _signed_in())
         finally:
             up.send_signal(signal.SIGTERM)
-            up.wait(END_SECONDS)
+            try:
+                up.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                up.kill()  # its web process ends with it
+                up.wait()
 
 
 def _address(up: subprocess.Popen[bytes], log: Path) -> str:

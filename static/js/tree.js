@@ -3,7 +3,7 @@
 
 import { byId, oncePerFrame, s, setText } from "./dom.js";
 import { isComparison } from "./state.js";
-import { rampOf } from "./tree/family.js";
+import { generations, rampOf } from "./tree/family.js";
 import { Picture } from "./tree/picture.js";
 
 const SPARE = 160; // px above and below what is in sight that are drawn, too
@@ -15,10 +15,12 @@ export class Tree {
   #layers = ["ground", "quiet", "strong", "ghosts", "rows"].map((name) => s("g", { "data-layer": name, role: name === "rows" ? "presentation" : null, "aria-hidden": name === "rows" ? null : "true" }));
   #width = 0;
   #picture = null;
+  #family = null; // the rows of the picture; null: to be worked out anew
   #kept = new Map(); // id -> {key, element} of the nodes in the document
-  #shown = null; // [first, last] row in the document
+  #mounted = new Map(); // row -> {parts: elements by layer, whole: whether all layers have theirs} of the rows in the document
+  #stale = true; // whether something has changed since it was laid out
   #followed = null; // the chosen network that was scrolled to
-  #draw = oncePerFrame(() => this.#lay());
+  #draw = oncePerFrame(() => this.#stale && this.#lay());
   #scroll = oncePerFrame(() => this.#mount(false));
 
   constructor(store) {
@@ -28,9 +30,16 @@ export class Tree {
     this.#box.addEventListener("click", (event) => this.#click(event));
     this.#box.addEventListener("keydown", (event) => this.#key(event));
     this.#box.addEventListener("scroll", this.#scroll, { passive: true });
-    store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#draw());
+    store.listen((changed) => this.#hear(changed));
     new ResizeObserver(() => this.#fit()).observe(this.#box);
     this.#fit();
+  }
+
+  #hear(changed) {
+    if (!changed.choice && !changed.search && !changed.candidates.size) return;
+    if (!changed.choice) this.#family = null;
+    this.#stale = true;
+    this.#draw();
   }
 
   /** Laid out anew for the desk and for the phone, never scaled down. */
@@ -48,14 +57,16 @@ export class Tree {
     const { search, all, chosen, final, best } = this.#store;
     const state = { config: search.config, status: search.status, candidates: all };
     const stop = isTreeNode(chosen) ? chosen : (final ?? best); // a comparison is no node of the tree
-    const picture = new Picture(state, { width: this.#width, selected: chosen?.id ?? null, best: stop?.id ?? null });
+    if (this.#family === null) this.#ramp(all);
+    this.#family ??= generations(state);
+    this.#stale = false;
+    const picture = new Picture(state, { width: this.#width, selected: chosen?.id ?? null, best: stop?.id ?? null, rows: this.#family });
     const { width, height } = { width: picture.grid.width, height: picture.height };
     this.#svg.setAttribute("class", picture.grid.wide ? "tree" : "tree narrow");
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.#svg.setAttribute("width", width);
     this.#svg.setAttribute("height", height);
     this.#picture = picture;
-    this.#ramp(all);
     this.#follow(stop);
     this.#mount(true);
   }
@@ -72,33 +83,62 @@ export class Tree {
     if (spot.x - spot.width < scrollLeft || spot.x + spot.width > scrollLeft + clientWidth) this.#box.scrollLeft = spot.x - clientWidth / 2;
   }
 
-  /** Puts the rows in sight, and the one that Tab reaches, into the document. */
+  /** Puts the rows in sight, and the one that Tab reaches, into the document; while it is scrolled those that are new. */
   #mount(anew) {
     const picture = this.#picture;
     if (!picture) return;
     const [first, last] = picture.between(this.#box.scrollTop - SPARE, this.#box.scrollTop + this.#box.clientHeight + SPARE);
-    if (!anew && this.#shown?.[0] === first && this.#shown?.[1] === last) return;
-    this.#shown = [first, last];
-    const rows = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    const wanted = new Map(Array.from({ length: last - first + 1 }, (_, i) => [first + i, true]));
     const stop = picture.rowWith(picture.tabStop);
-    const held = stop >= 0 && (stop < first || stop > last) ? [stop] : [];
+    if (stop >= 0 && !wanted.has(stop)) wanted.set(stop, false);
     const focused = this.#box.contains(document.activeElement) ? document.activeElement.id : null;
-    const fresh = new Map();
+    if (anew) this.#replace(wanted);
+    else this.#exchange(wanted);
+    if (focused && document.activeElement?.id !== focused) byId(focused)?.focus({ preventScroll: true });
+  }
+
+  #replace(wanted) {
+    const before = this.#kept;
+    this.#kept = new Map();
+    this.#mounted = new Map([...wanted].sort(([a], [b]) => a - b).map(([i, whole]) => [i, this.#row(i, whole, before)]));
+    const rows = [...this.#mounted.values()];
+    for (const [k, layer] of this.#layers.entries()) layer.replaceChildren(...rows.flatMap(({ parts }) => parts[k]));
+  }
+
+  /** Rows that are in the document already stay as they are. */
+  #exchange(wanted) {
+    for (const [i, row] of this.#mounted) {
+      if (wanted.get(i) === row.whole) continue;
+      for (const element of row.parts.flat()) element.remove();
+      this.#mounted.delete(i);
+      for (const member of this.#picture.rows[i].members) if (!wanted.has(i)) this.#kept.delete(member.id);
+    }
+    for (const [i, whole] of wanted) {
+      if (this.#mounted.has(i)) continue;
+      const row = this.#row(i, whole, this.#kept);
+      const after = [...this.#mounted.keys()].filter((other) => other > i).sort((a, b) => a - b);
+      for (const [k, layer] of this.#layers.entries()) {
+        const next = after.map((other) => this.#mounted.get(other).parts[k][0]).find(Boolean) ?? null;
+        for (const element of row.parts[k]) layer.insertBefore(element, next);
+      }
+      this.#mounted.set(i, row);
+    }
+  }
+
+  /** The elements of a row by layer; not `whole`: its nodes alone. A node whose facts are as in `known` is the same element. */
+  #row(i, whole, known) {
+    const picture = this.#picture;
     const reuse = (facts, draw) => {
       const key = JSON.stringify(facts);
-      const known = this.#kept.get(facts.id);
-      const element = known?.key === key ? known.element : draw();
-      fresh.set(facts.id, { key, element });
+      const had = known.get(facts.id);
+      const element = had?.key === key ? had.element : draw();
+      this.#kept.set(facts.id, { key, element });
       return element;
     };
-    const links = rows.map((i) => picture.links(i));
-    const parts = [
-      rows.flatMap((i) => picture.ground(i)), links.flatMap((l) => l.quiet), links.flatMap((l) => l.strong), rows.flatMap((i) => picture.ghosts(i)),
-      [...rows, ...held].sort((a, b) => a - b).flatMap((i) => [picture.label(i), picture.group(i, reuse)].filter(Boolean)),
-    ];
-    for (const [i, layer] of this.#layers.entries()) layer.replaceChildren(...parts[i]);
-    this.#kept = fresh;
-    if (focused && document.activeElement?.id !== focused) byId(focused)?.focus({ preventScroll: true });
+    const nodes = [picture.label(i), picture.group(i, reuse)].filter(Boolean);
+    if (!whole) return { whole, parts: [[], [], [], [], nodes] };
+    const { quiet, strong } = picture.links(i);
+    return { whole, parts: [picture.ground(i), quiet, strong, picture.ghosts(i), nodes] };
   }
 
   /** The ends of the colour ramp: whole per cents around the decided rows. */

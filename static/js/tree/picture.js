@@ -9,10 +9,10 @@ import { SQUARE, node } from "./nodes.js";
 
 const MOST_FANNED = 12;
 
-/** The tree of a state {config, status, candidates}, laid out for `width` px; `selected` is an id. */
+/** The tree of a state {config, status, candidates}, laid out for `width` px; `selected` is an id, `rows` its generations. */
 export class Picture {
-  constructor(state, { width, selected = null, best = null }) {
-    this.rows = generations(state);
+  constructor(state, { width, selected = null, best = null, rows = generations(state) }) {
+    this.rows = rows;
     this.selected = selected;
     this.grid = gridFor(width, Math.max(1, state.config.n_neigh));
     this.tops = this.rows.map((_, i) => 26 + this.grid.pitch * i);
