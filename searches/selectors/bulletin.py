@@ -77,11 +77,8 @@ def list_frames() -> list[Frame]:
     return [{"kind": "list", "version": list_version(), "lines": lines}]
 
 
-def workers_version() -> str:
-    return _workers_version(worker_dicts(), queue_length())
-
-
-def _workers_version(workers: list[Frame], n_waiting: int) -> str:
+def workers_version(workers: list[Frame], n_waiting: int) -> str:
+    """Of what worker_dicts and queue_length have said."""
     own = ("name", "pid", "device", "memory_bytes", "versions", "refusal", "candidate", "search_name")
     gone = [worker["seconds_since_beat"] // WORKER_GONE_SECONDS for worker in workers]
     return _digest(n_waiting, gone, [[worker[name] for name in own] for worker in workers])
@@ -90,7 +87,7 @@ def _workers_version(workers: list[Frame], n_waiting: int) -> str:
 def worker_frames() -> list[Frame]:
     """Every worker with its beat, as on the page of a search, and the version of the page."""
     workers = worker_dicts()
-    return [{"kind": "heartbeat", "version": _workers_version(workers, queue_length()), "workers": workers}]
+    return [{"kind": "heartbeat", "version": workers_version(workers, queue_length()), "workers": workers}]
 
 
 def job_frames(*, of_searches: list[int] | None = None) -> list[Frame]:

@@ -13,13 +13,13 @@ LEAVES_SECONDS = 2 * WORKER_GONE_SECONDS
 @require_safe
 def worker_list(request: HttpRequest) -> HttpResponse:
     """Workers that beat, for a while those that have just gone, and how many trainings wait."""
-    version = workers_version()  # first: what happens meanwhile makes the page ask again
-    workers = [worker for worker in worker_dicts() if worker["seconds_since_beat"] < LEAVES_SECONDS]
+    known, n_waiting = worker_dicts(), queue_length()
+    workers = [worker for worker in known if worker["seconds_since_beat"] < LEAVES_SECONDS]
     context = {
         "workers": workers,
         "n_alive": sum(worker["seconds_since_beat"] <= WORKER_GONE_SECONDS for worker in workers),
-        "n_waiting": queue_length(),
+        "n_waiting": n_waiting,
         "gone_seconds": WORKER_GONE_SECONDS,
-        "version": version,
+        "version": workers_version(known, n_waiting),
     }
     return render(request, "searches/workers.html", context)

@@ -84,7 +84,7 @@ def test_pages_name_their_board_and_their_version(client):
     services.worker_beat(ALPHA, None)
     listed, workers = client.get("/").text, client.get(reverse("worker_list")).text
     assert f'data-socket="/ws/boards/list/" data-version="{selectors.list_version()}"' in listed
-    assert f'data-socket="/ws/boards/workers/" data-version="{selectors.workers_version()}"' in workers
+    assert f'data-socket="/ws/boards/workers/" data-version="{worker_frames()[0]["version"]}"' in workers
 
 
 # ------------------------------------------------------------------ workers and jobs

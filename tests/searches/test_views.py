@@ -78,7 +78,7 @@ def test_the_list_shows_state_progress_best_and_size(client, alice):
     assert "Leaves, seed 7" in page
     assert url("search_detail", search) in page
     assert "70.00\u202f%" in page  # 1.2 won step 1
-    assert "7 <span" in page  # of 14 epochs: 1 + 3 x 2
+    assert "data-epochs>7</span>" in page  # of 14 epochs: 1 + 3 x 2
     best = search.candidates.get(step=1, index=2)
     assert f"{best.n_parameters:,}" in page
 
