@@ -2,16 +2,19 @@
 
 import re
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.urls import reverse
 from django.utils.html import escape
 
 from searches import report, services
 from searches.diagrams.charts import Line, Stop, best_svg, curves_svg
-from searches.models import Search
+from searches.models import Candidate, Search
 from searches.report import report_html
+from searches.services.events import append, lock_search
 from tests.searches.rows import make_search, run_to, run_to_end
 
 pytestmark = pytest.mark.django_db
@@ -43,17 +46,24 @@ def read(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
 
 
+def measured(candidate: Candidate, gap: dict[str, Any]) -> None:
+    """Keep a gap as services/gaps.py does: with an event that names the training."""
+    with transaction.atomic():
+        Candidate.objects.filter(pk=candidate.pk).update(gap=gap)
+        append(lock_search(candidate.search_id), "gaps", "", candidates=[{"id": candidate.pk, "gap": gap}])
+
+
 def test_each_candidate_has_its_gap_to_the_winner_with_the_paired_test():
     search = run_to_end(make_search())
     winner, loser = search.candidates.get(step=1, index=2), search.candidates.get(step=1, index=1)
     gap = {"to": winner.pk, "ahead": 30, "behind": 60, "p": 0.0021, "low": -0.15, "high": -0.05}
-    search.candidates.filter(pk=loser.pk).update(gap=gap)
+    measured(loser, gap)
     words = read(report_html(search))
     assert "clear −10.00 −15.00 to −5.00, p 0.0021" in words  # 60 % against 70 %
     assert "McNemar’s test" in words
-    search.candidates.filter(pk=loser.pk).update(gap=gap | {"p": 0.31})
+    measured(loser, gap | {"p": 0.31})
     assert "within noise −10.00" in read(report_html(search))
-    search.candidates.filter(pk=loser.pk).update(gap=gap | {"to": 0})  # against who led before
+    measured(loser, gap | {"to": 0})  # against who led before
     again = read(report_html(search))
     assert "−10.00" in again
     assert "p 0.0021" not in again
