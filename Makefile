@@ -40,17 +40,21 @@ test: $(DEV_STAMP) ## the quick tests, in parallel (ARGS="tests/nash -k widen")
 	$(PYTEST) -n $(JOBS) --dist loadfile -m "not slow and not browser and not durability" $(ARGS)
 
 .PHONY: test-slow
-test-slow: $(DEV_STAMP) ## tests of more than ten seconds, in parallel, then those of the benchmarks alone
+test-slow: $(DEV_STAMP) ## tests of more than ten seconds, in parallel
 	$(PYTEST) -n $(JOBS) -m "slow and not browser and not durability" --ignore-glob="tests/test_benchmarks*" $(ARGS)
+
+.PHONY: test-benchmarks
+test-benchmarks: $(DEV_STAMP) ## a smoke run of the benchmarks, whose processes take both cores in turns
 	$(PYTEST) -m slow tests/test_benchmarks*.py
 
 .PHONY: test-browser
-test-browser: $(DEV_STAMP) ## tests in Chromium
-	$(PYTEST) -m browser $(ARGS)
+test-browser: $(DEV_STAMP) ## tests in Chromium, in parallel
+	$(PYTEST) -n $(JOBS) --dist loadfile -m browser $(if $(findstring tests/,$(ARGS)),,tests/browser) $(ARGS)
 
 .PHONY: test-durability
 test-durability: $(DEV_STAMP) ## faults happen to a real `up` and its servers (N=30: 30 kills and the rest in proportion)
-	NASH_TEST_N=$(N) $(PYTEST) -m durability $(ARGS)
+	NASH_TEST_N=$(N) $(PYTEST) -n $(JOBS) --dist loadfile -m durability \
+		$(if $(findstring tests/,$(ARGS)),,tests/durability) $(ARGS)
 
 .PHONY: bench
 bench: $(RUN_STAMP) ## speed as ratios, on all of CIFAR-10, in ten minutes (ARGS=--quick: a smoke run; ARGS=--docs)

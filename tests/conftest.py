@@ -12,6 +12,19 @@ from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+ON_POSTGRES = os.environ.get("NASH_TEST_ON_POSTGRES") == "1"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Repeated on PostgreSQL is what sees the database; from all other tests pytest-django keeps it."""
+    if ON_POSTGRES:
+        config.hook.pytest_deselected(items=[item for item in items if not _sees_the_database(item)])
+        items[:] = [item for item in items if _sees_the_database(item)]
+
+
+def _sees_the_database(item: pytest.Item) -> bool:
+    asked_for = {"db", "transactional_db"} & {*getattr(item, "fixturenames", ())}
+    return bool(asked_for) or item.get_closest_marker("django_db") is not None
 
 
 def missing(what: str) -> None:

@@ -1,6 +1,6 @@
 """Settings for the tests: a data folder of their own, no manifest of static files, a queue in memory.
 
-NASH_TEST_ON_POSTGRES=1 runs the whole suite on NASH_TEST_DATABASE_URL instead of SQLite.
+NASH_TEST_ON_POSTGRES=1 runs what sees the database on NASH_TEST_DATABASE_URL instead of SQLite.
 """
 
 import os

@@ -1,15 +1,17 @@
 """Workers that a test starts one by one, without `up`."""
 
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.durability.running import LEASE_SECONDS, ROOT, database_rows, site_environment
+from tests.durability.running import LEASE_SECONDS, PATIENCE, ROOT, database_rows, site_environment
 
-WAIT_SECONDS = 90
+WAIT_SECONDS = 90 * PATIENCE
 LIVE_LEASES = "SELECT id FROM searches_candidate WHERE status = 'running' AND lease_expires >= CURRENT_TIMESTAMP"
 
 
@@ -43,6 +45,16 @@ class Crew:
         while not happened():
             assert time.monotonic() < deadline, f"{what}\n{self.story()}"
             time.sleep(0.05)
+
+    def end_leases(self) -> None:
+        """As if the time had gone by that a lease lives: whoever held one is dead."""
+        with closing(sqlite3.connect(self.folder / "nash.sqlite3", timeout=20)) as database, database:
+            database.execute("UPDATE searches_candidate SET lease_expires = '2000-01-01' WHERE status = 'running'")
+
+    def lose_messages(self) -> None:
+        """Of the queue, which may be lost at any time."""
+        with closing(sqlite3.connect(self.folder / "queue.sqlite3", timeout=20)) as queue, queue:
+            queue.execute("DELETE FROM task")
 
     def wait_for_dead_leases(self) -> None:
         self.wait(lambda: not self.rows(LIVE_LEASES), "leases are dead")

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import redis
 from psycopg.sql import SQL, Identifier
 
 SERVER_SECONDS = 30
+LOG_CHARACTERS = 5_000
 
 
 def free_port() -> int:
@@ -32,27 +34,27 @@ def postgres_programs() -> Path:
 
 
 class Postgres:
-    """A PostgreSQL server; as root it runs as the user postgres, for it refuses root."""
+    """A PostgreSQL server; as root it runs as the user postgres, for it refuses root.
 
-    def __init__(self, folder: Path) -> None:
+    Its folder is none of pytest's: each pytest that starts closes those to other users, this one's, too.
+    """
+
+    def __init__(self) -> None:
         self.programs = postgres_programs()
-        self.data = folder / "data"
+        self.folder = Path(tempfile.mkdtemp(prefix="nash-postgres-"))
+        self.data = self.folder / "data"
+        self.logs = [self.folder / "server.log", self.folder / "pg_ctl.log"]
         self.port = free_port()
-        folder.mkdir(mode=0o755)
         self._as: dict[str, int] = {}
         if os.getuid() == 0:
             try:
                 account = pwd.getpwnam("postgres")
             except KeyError:
                 pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres")
-            os.chown(folder, account.pw_uid, account.pw_gid)
-            for above in folder.parents:
-                if above.stat().st_uid == 0 and above != Path("/"):
-                    above.chmod(above.stat().st_mode | 0o011)  # pytest's folders are its user's alone
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
             self._as = {"user": account.pw_uid, "group": account.pw_gid}
         self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8")
         self.start()
-        self.url = self.new_database("nash")
 
     def new_database(self, name: str) -> str:
         """Its address."""
@@ -63,24 +65,35 @@ class Postgres:
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-        log = str(self.data.parent / "server.log")
+        log = str(self.logs[0])
         self._run("pg_ctl", "-D", str(self.data), "-l", log, "-w", "-t", str(SERVER_SECONDS), "-o", options, "start")
 
     def stop(self, mode: str) -> None:
         """`mode` as pg_ctl has it: immediate is a crash, fast ends all sessions."""
         self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", str(SERVER_SECONDS), "stop")
 
+    def end(self) -> None:
+        """Stop it and remove its folder."""
+        self.stop("immediate")
+        shutil.rmtree(self.folder)
+
     def _run(self, program: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [str(self.programs / program), *arguments],
-            cwd=self.data.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # a pipe would stay open in the server
-            stderr=subprocess.DEVNULL,
-            check=False,
-            **self._as,
-        )
-        assert done.returncode == 0, f"{program} {' '.join(arguments)}: exit code {done.returncode}"
+        with self.logs[1].open("ab") as log:  # a pipe would stay open in the server
+            done = subprocess.run(
+                [str(self.programs / program), *arguments],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=False,
+                **self._as,
+            )
+        assert done.returncode == 0, f"{program} {' '.join(arguments)}: exit code {done.returncode}\n{self.story()}"
+
+    def story(self) -> str:
+        """The end of what the server and its commands have said, for a test that fails."""
+        said = [path.read_text(errors="replace")[-LOG_CHARACTERS:] for path in self.logs if path.is_file()]
+        return "\n".join(said)
 
 
 class Redis:
@@ -109,6 +122,10 @@ class Redis:
             except redis.ConnectionError:
                 time.sleep(0.05)
         raise AssertionError("redis-server does not answer")
+
+    def n_keys(self) -> int:
+        with redis.Redis.from_url(self.url) as client:
+            return int(client.dbsize())
 
     def forget_everything(self) -> None:
         """FLUSHALL, then a restart."""

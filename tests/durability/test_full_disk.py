@@ -18,6 +18,7 @@ pytestmark = [
 
 DISK_BYTES = 48_000_000
 ROOM_BYTES = 8_000_000
+PLACES = ("checkpoint", "database", "archive")
 STATE = "SELECT status, reason FROM searches_search WHERE uuid = ?"
 
 
@@ -57,19 +58,22 @@ def site_on_it(small_disk, filled_when) -> Iterator[Site]:
     running.end()
 
 
-@pytest.mark.parametrize("where", ["checkpoint", "database", "archive"])
-def test_full_while_writing(site_on_it, small_disk, filled_when, undisturbed, where):
-    filled_when.write_text(where)
+def test_full_while_writing_checkpoint_database_and_archive(site_on_it, small_disk, filled_when, undisturbed):
+    filled_when.write_text(PLACES[0])
     uuid = site_on_it.launch(**SETTINGS)
-    site_on_it.wait(lambda: site_on_it.rows(STATE, uuid)[0][0] in ("paused", "finished", "failed"), "paused")
-    ((status, reason),) = site_on_it.rows(STATE, uuid)
-    assert status == "paused"
-    assert not filled_when.exists()
-    assert shutil.disk_usage(small_disk).free < ROOM_BYTES
-    assert reason.startswith(f"the disk is full ({small_disk / 'data'}: ")
-    assert reason.endswith("it goes on by itself once 8 MB are free")
-    assert not any(row[1] == "running" for row in site_on_it.rows(CANDIDATES, uuid))
-    (small_disk / "filler").unlink()
+    for following in (*PLACES[1:], None):
+        site_on_it.wait(lambda: site_on_it.rows(STATE, uuid)[0][0] in ("paused", "finished", "failed"), "paused")
+        ((status, reason),) = site_on_it.rows(STATE, uuid)
+        assert status == "paused"
+        assert not filled_when.exists()
+        assert shutil.disk_usage(small_disk).free < ROOM_BYTES
+        assert reason.startswith(f"the disk is full ({small_disk / 'data'}: ")
+        assert reason.endswith("it goes on by itself once 8 MB are free")
+        assert not any(row[1] == "running" for row in site_on_it.rows(CANDIDATES, uuid))
+        if following:
+            filled_when.write_text(following)
+        (small_disk / "filler").unlink()
+        site_on_it.wait(lambda: site_on_it.rows(STATE, uuid)[0][0] != "paused", "it goes on")
     assert site_on_it.finished(uuid) == "finished"
     assert {row[3] for row in site_on_it.rows(CANDIDATES, uuid)} == {0}
     assert site_on_it.results(uuid) == undisturbed

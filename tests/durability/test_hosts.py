@@ -9,13 +9,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.durability.running import CANDIDATES, ROOT, SETTINGS, database_rows, launch, results, site_environment
-from tests.durability.servers import Postgres
+from tests.durability.running import (
+    CANDIDATES,
+    PATIENCE,
+    ROOT,
+    SETTINGS,
+    database_rows,
+    launch,
+    results,
+    site_environment,
+)
 
 pytestmark = [
     pytest.mark.durability,
@@ -23,16 +30,12 @@ pytestmark = [
 ]
 
 SECOND = "second-host"
-END_SECONDS = 180
+END_SECONDS = 180 * PATIENCE
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    server = Postgres(tmp_path / "server")
-    try:
-        yield site_environment(tmp_path / "data", DATABASE_URL=server.url)
-    finally:
-        server.stop("immediate")
+def environment(postgres, tmp_path: Path) -> dict[str, str]:
+    return site_environment(tmp_path / "data", DATABASE_URL=postgres.new_database("nash_hosts"))
 
 
 def up(environment: dict[str, str], printed: Path, *arguments: str, host: str = "") -> subprocess.Popen[bytes]:

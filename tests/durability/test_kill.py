@@ -16,6 +16,15 @@ pytestmark = [
 ]
 
 MIDDLE_SECONDS = 0.15
+KILLED, ASKED = signal.SIGKILL, signal.SIGTERM
+FAULTS = {
+    "neighbour-1-1": (0, KILLED, "Child 1.1"),
+    "neighbour-1-2": (2, KILLED, "The parent, trained again as 1.2,"),
+    "neighbour-2-1": (1, KILLED, "Child 2.1"),
+    "neighbour-2-2": (2, ASKED, "The parent, trained again as 2.2,"),
+}
+"""What happens to whose worker in one search: the epochs that are done by then, in the middle of the
+next, and what the log calls it."""
 
 
 def signal_worker(site: Site, uuid: str, slot: str, epochs_done: int, number: signal.Signals) -> None:
@@ -32,42 +41,34 @@ def signal_worker(site: Site, uuid: str, slot: str, epochs_done: int, number: si
     site.signal_worker(worker, number)
 
 
-def assert_only_that_epoch_was_repeated(site: Site, uuid: str, slot: str, epochs_done: int) -> None:
-    """The candidate had two attempts, and the second began where the first had its last checkpoint."""
+def test_a_worker_killed_or_told_to_end_in_the_middle_of_an_epoch_costs_that_epoch(site, undisturbed):
+    uuid = site.launch(**SETTINGS)
+    for slot, (epochs_done, number, _) in FAULTS.items():
+        signal_worker(site, uuid, slot, epochs_done, number)
+    assert site.finished(uuid) == "finished"
+    assert_only_those_epochs_were_repeated(site, uuid)
+    assert site.results(uuid) == undisturbed
+    site.is_whole()
+
+
+def assert_only_those_epochs_were_repeated(site: Site, uuid: str) -> None:
+    """Those candidates had two attempts; the second began where the first had its last checkpoint."""
     rows = {row[0]: row for row in site.rows(CANDIDATES, uuid)}
     assert {row[1] for row in rows.values()} == {"done"}
-    assert {name: row[2] for name, row in rows.items()} == {name: 2 if name == slot else 1 for name in rows}
+    assert {slot: row[2] for slot, row in rows.items()} == {slot: 2 if slot in FAULTS else 1 for slot in rows}
     events = site.rows(EVENTS, uuid)
     assert [seq for seq, _, _ in events] == list(range(1, len(events) + 1))
     resumed = [words for _, kind, words in events if kind == "epoch" and " goes on from " in words]
-    assert len(resumed) == 1
-    where = f"from epoch {epochs_done} of 3" if epochs_done else "from its beginning"
-    assert resumed[0].endswith(where)
-
-
-@pytest.mark.parametrize(
-    ("slot", "epochs_done"),
-    [("neighbour-2-1", 0), ("neighbour-2-1", 1), ("neighbour-2-2", 2)],
-    ids=["the first epoch of a child", "the second epoch of a child", "the last epoch of the parent's own slot"],
-)
-def test_sigkill_in_the_middle_of(site, undisturbed, slot, epochs_done):
-    uuid = site.launch(**SETTINGS)
-    signal_worker(site, uuid, slot, epochs_done, signal.SIGKILL)
-    assert site.finished(uuid) == "finished"
-    assert_only_that_epoch_was_repeated(site, uuid, slot, epochs_done)
-    assert site.results(uuid) == undisturbed
-    site.is_whole()
-
-
-def test_sigterm_gives_the_child_back_and_counts_as_nothing(site, undisturbed):
-    uuid = site.launch(**SETTINGS)
-    signal_worker(site, uuid, "neighbour-2-1", 1, signal.SIGTERM)
-    assert site.finished(uuid) == "finished"
-    released = [words for _, kind, words in site.rows(EVENTS, uuid) if kind == "candidate_released"]
-    assert released == ["Child 2.1 waits for a worker again: the worker stops"]
-    assert_only_that_epoch_was_repeated(site, uuid, "neighbour-2-1", 1)
-    assert site.results(uuid) == undisturbed
-    site.is_whole()
+    assert sorted(resumed) == sorted(
+        f"{subject} goes on from {f'epoch {epochs_done} of 3' if epochs_done else 'its beginning'}"
+        for epochs_done, _, subject in FAULTS.values()
+    )
+    # A worker that is told to end gives its child back itself.
+    released = [words for _, kind, words in events if kind == "candidate_released"]
+    assert len(released) == len(FAULTS)
+    assert [words for words in released if words.endswith(": the worker stops")] == [
+        "The parent, trained again as 2.2, waits for a worker again: the worker stops"
+    ]
 
 
 def test_sigkill_of_workers_at_random_times(site, undisturbed):

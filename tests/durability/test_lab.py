@@ -8,26 +8,19 @@ from itertools import cycle, islice
 import pytest
 
 from tests.durability.killing import kill_at_random
-from tests.durability.running import CANDIDATES, EVENTS, LEASE_SECONDS, SETTINGS, N, Site, scaled
-from tests.durability.servers import Postgres, Redis
+from tests.durability.running import CANDIDATES, LEASE_SECONDS, SETTINGS, N, Site, scaled
+from tests.durability.servers import Redis
 
 pytestmark = [
     pytest.mark.durability,
     pytest.mark.skipif(sys.platform != "linux", reason="slots and signals of Linux"),
 ]
 
-slow = pytest.mark.skipif(N < 10, reason="takes minutes: make test-durability N=30")
-WORKERS = 3
+IS_SLOW = N >= 10
+slow = pytest.mark.skipif(not IS_SLOW, reason="takes minutes: make test-durability N=30")
+WORKERS = 3 if IS_SLOW else 2
+"""Three where workers are killed at random."""
 REBUILT_SECONDS = 30.0
-WIDE = {**SETTINGS, "n_neigh": 6, "n_steps": 1}
-"""Something waits in the queue while as much is trained as there are cores."""
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres") / "server")
-    yield server
-    server.stop("immediate")
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +30,30 @@ def redis_server() -> Iterator[Redis]:
     server.stop()
 
 
+def served(tmp_path_factory: pytest.TempPathFactory, workers: int, **urls: str) -> Iterator[Site]:
+    running = Site(tmp_path_factory.mktemp("lab") / "data", workers=workers, NASH_LEASE_SECONDS=LEASE_SECONDS, **urls)
+    yield running
+    running.end()
+
+
 @pytest.fixture(scope="module")
 def on_postgres(postgres, tmp_path_factory) -> Iterator[Site]:
     """PostgreSQL and PostgresHuey."""
-    folder = tmp_path_factory.mktemp("lab") / "data"
-    running = Site(folder, workers=WORKERS, DATABASE_URL=postgres.url, NASH_LEASE_SECONDS=LEASE_SECONDS)
-    yield running
-    running.end()
+    yield from served(tmp_path_factory, WORKERS, DATABASE_URL=postgres.new_database("nash_lab"))
 
 
 @pytest.fixture(scope="module")
 def on_redis(postgres, redis_server, tmp_path_factory) -> Iterator[Site]:
     """PostgreSQL, in a database of its own, and PriorityRedisHuey."""
     url = postgres.new_database("nash_redis")
-    folder = tmp_path_factory.mktemp("lab") / "data"
-    running = Site(
-        folder, workers=WORKERS, DATABASE_URL=url, REDIS_URL=redis_server.url, NASH_LEASE_SECONDS=LEASE_SECONDS
-    )
-    yield running
-    running.end()
+    yield from served(tmp_path_factory, WORKERS, DATABASE_URL=url, REDIS_URL=redis_server.url)
+
+
+@pytest.fixture(scope="module")
+def lone_worker(postgres, redis_server, tmp_path_factory) -> Iterator[Site]:
+    """The same with one worker: while it trains one child, the message of the other waits in the queue."""
+    url = postgres.new_database("nash_lone")
+    yield from served(tmp_path_factory, 1, DATABASE_URL=url, REDIS_URL=redis_server.url)
 
 
 @slow
@@ -82,28 +80,23 @@ def test_postgresql_is_restarted_in_the_middle(on_postgres, postgres, undisturbe
         on_postgres.is_whole()
 
 
-def test_redis_forgets_everything_in_the_middle(on_redis, redis_server):
-    uuid = on_redis.launch(**WIDE)
-    assert on_redis.finished(uuid) == "finished"
-    nothing_happened = on_redis.results(uuid)
+def test_redis_forgets_everything_in_the_middle(lone_worker, redis_server, undisturbed):
     for _ in range(scaled(3)):
-        uuid = on_redis.launch(**WIDE)
-        on_redis.wait(lambda uuid=uuid: n_running(on_redis, uuid) >= 2, "children are trained")
+        uuid = lone_worker.launch(**SETTINGS)
+        lone_worker.wait(lambda uuid=uuid: one_trains_and_one_waits(lone_worker, uuid), "a child waits in the queue")
+        lone_worker.wait(lambda: redis_server.n_keys() > 0, "its message is there")
         redis_server.forget_everything()
-        began = len(started(on_redis, uuid))
-        on_redis.wait(
-            lambda uuid=uuid, began=began: len(started(on_redis, uuid)) > began or on_redis.is_over(uuid),
-            "the queue is rebuilt", REBUILT_SECONDS,
-        )  # fmt: skip
-        assert on_redis.finished(uuid) == "finished"
-        assert {row[1:4] for row in on_redis.rows(CANDIDATES, uuid)} == {("done", 1, 0)}
-        assert on_redis.results(uuid) == nothing_happened
-        on_redis.is_whole()
+        lone_worker.wait(lambda: redis_server.n_keys() > 0, "the queue is rebuilt", REBUILT_SECONDS)
+        assert lone_worker.finished(uuid) == "finished"
+        assert {row[1:4] for row in lone_worker.rows(CANDIDATES, uuid)} == {("done", 1, 0)}
+        assert lone_worker.results(uuid) == undisturbed
+        lone_worker.is_whole()
+
+
+def one_trains_and_one_waits(site: Site, uuid: str) -> bool:
+    states = sorted(row[1] for row in site.rows(CANDIDATES, uuid) if row[0].startswith("neighbour"))
+    return states == ["pending", "running"]
 
 
 def n_running(site: Site, uuid: str) -> int:
     return [row[1] for row in site.rows(CANDIDATES, uuid)].count("running")
-
-
-def started(site: Site, uuid: str) -> list[str]:
-    return [words for _, kind, words in site.rows(EVENTS, uuid) if kind == "candidate_started"]
