@@ -12,7 +12,7 @@ from tests.browser.site import Site, wait_until
 
 def test_a_mistake_is_shown_and_mended_and_the_budget_adds_up(open_page):
     page = open_page("/searches/new/?preset=small")
-    expect(page.locator("[data-epochs]").first).to_have_text("41")
+    expect(page.locator("[data-epochs]").first).to_have_text("42")
     page.get_by_role("radio", name="Paper, 8 steps").check()
     expect(page.locator("[data-epochs]").first).to_have_text("1,208")
     page.get_by_role("radio", name="First try").check()
