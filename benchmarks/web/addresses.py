@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from searches.models import Search
 
 
+PAGES = ("search_list", "search_new", "worker_list", "dataset_list", "results", "results_csv")
+
+
 def addresses(large: Search, others: list[Search], owner: Any) -> Iterator[str]:
     """Pages, drawings, files and the API. `large`: the search of many children; `others`: to compare it with."""
     from django.urls import reverse
 
     child = large.candidates.filter(kind="neighbour").order_by("-step", "index").defer("correct").first()
     assert child is not None
-    yield from (reverse(name) for name in ("search_list", "search_new", "worker_list", "dataset_list"))
+    yield from (reverse(name) for name in PAGES)
     yield from (f"{reverse('search_list')}?{query}" for query in _ways_to_list())
     yield from (reverse(name) for name in ("list_csv", "list_json"))
     names = ("search_detail", "search_tree", "search_report", "model_detail", "search_notes")
@@ -27,6 +30,14 @@ def addresses(large: Search, others: list[Search], owner: Any) -> Iterator[str]:
     yield f"{reverse('compare')}?{urlencode([('s', str(s.uuid)) for s in (large, *others[:5])])}"
     yield from _of_datasets()
     yield from _of_the_api(large, owner)
+
+
+def files(large: Search) -> Iterator[str]:
+    """Files of tens of thousands of lines that are sent page by page: what counts is when they begin."""
+    from django.urls import reverse
+
+    yield from (reverse("search_log", args=[large.uuid, form]) for form in ("csv", "jsonl"))
+    yield from (reverse("search_scalars", args=[large.uuid, form]) for form in ("csv", "zip"))
 
 
 def _ways_to_list() -> Iterator[str]:

@@ -8,7 +8,7 @@ import time
 
 from benchmarks import web_rows
 from benchmarks.measures import Measure, Measures
-from benchmarks.web.addresses import addresses
+from benchmarks.web.addresses import addresses, files
 from benchmarks.web.frames import frames_of
 from benchmarks.web.pixel import opened
 from benchmarks.web.site import Site, cookie_header, percentile
@@ -44,6 +44,7 @@ def measures_of(site: Site, *, n_children: int, n_searches: int, repeats: int) -
         frames = frames_of(page, seconds=1.0 if repeats < 3 else 10.0)
     found = list(addresses(large, others, owner))
     took = {path: [_milliseconds(site, path) for _ in range(4 * repeats)] for path in found}
+    begun = [_milliseconds(site, path, whole=False) for path in files(large) for _ in range(repeats)]
     slow = sorted(((percentile(times, 0.95), path) for path, times in took.items()), reverse=True)
     for milliseconds, path in slow:
         print(f"  {milliseconds:7.1f} ms  first {took[path][0]:7.1f} ms  {path[:90]}", file=sys.stderr)
@@ -53,16 +54,18 @@ def measures_of(site: Site, *, n_children: int, n_searches: int, repeats: int) -
         "request_p95_ms": Measure(slow[0][0], "ms"),
         "request_all_p95_ms": Measure(percentile([t for times in took.values() for t in times], 0.95), "ms"),
         "request_all_p50_ms": Measure(percentile([t for times in took.values() for t in times], 0.5), "ms"),
+        "file_begins_p95_ms": Measure(percentile(begun, 0.95), "ms"),
         "request_addresses": Measure(len(took), "addresses"),
     }
 
 
-def _milliseconds(site: Site, path: str) -> float:
+def _milliseconds(site: Site, path: str, *, whole: bool = True) -> float:
+    """Until the answer is here; not `whole`: until its first byte is."""
     connection = http.client.HTTPConnection(site.address.removeprefix("http://"))
     began = time.perf_counter()
     connection.request("GET", path, headers=cookie_header(site))
     answer = connection.getresponse()
-    answer.read()
+    answer.read(None if whole else 1)
     took = 1000 * (time.perf_counter() - began)
     connection.close()
     if answer.status != 200:
