@@ -21,7 +21,36 @@ CLASSES = ("ant", "bee", "cat", "dog", "élan")
 INFO = {"name": "first light", "classes": list(CLASSES)}
 
 STRANGER = """
-import importlib.util, sys
+import importlib.util, re, sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+
+# Whatever is installed here beside what README.txt names, and what that needs itself, is not there for what follows.
+def needs(name):
+    try:
+        return [line for line in requires(name) or () if "extra ==" not in line]
+    except PackageNotFoundError:  # of another platform or Python
+        return []
+
+there, wanted = set(), ["torch", "safetensors", "pillow", "onnxruntime"]
+while wanted:
+    name = re.match("[A-Za-z0-9._-]+", wanted.pop())[0].lower().replace("_", "-")
+    if name not in there:
+        there.add(name)
+        wanted += needs(name)
+blocked = {
+    module for module, makers in packages_distributions().items()
+    if not there & {maker.lower().replace("_", "-") for maker in makers}
+}
+
+class OnlyThose:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def find_spec(self, name, path=None, target=None):
+        return None if name.partition(".")[0] in blocked else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = [OnlyThose(finder) for finder in sys.meta_path]
+assert not any(map(importlib.util.find_spec, ("django", "onnx", "torchvision", "sklearn")))
 import numpy as np
 assert importlib.util.find_spec("searches") is None
 import onnxruntime
