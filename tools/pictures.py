@@ -142,14 +142,11 @@ def _shot(page: Page, *, height: int | None = None, between: tuple[str, str] | N
 
 
 def _kept(folder: Path, name: str, png: bytes) -> None:
-    """Write a picture with a palette, of as many colours as fit in MOST_BYTES: the most frequent, as they are."""
+    """Write a picture with a palette, of as many colours as fit in MOST_BYTES; large areas keep theirs exactly."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    found = sorted(picture.getcolors(picture.width * picture.height) or [], reverse=True)
     for colours in (256, 128, 64, 32):
-        palette = Image.new("P", (1, 1))
-        palette.putpalette([part for _, colour in found[:colours] for part in colour])  # type: ignore[union-attr]
         out = io.BytesIO()
-        fewer = picture.quantize(palette=palette, dither=Image.Dither.NONE)
+        fewer = picture.quantize(colours, method=Image.Quantize.MEDIANCUT, kmeans=3, dither=Image.Dither.NONE)
         fewer.save(out, "PNG", optimize=True)
         if out.tell() < MOST_BYTES:
             break
