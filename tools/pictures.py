@@ -22,7 +22,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, first_account, launch
-from tests.browser.site import ROOT, Site
+from tests.browser.site import ROOT, Site, wait_until
 
 FOLDER = ROOT / "docs" / "pictures"
 MOST_BYTES = 200_000
@@ -32,12 +32,6 @@ SMALL: dict[str, Any] = {"n_steps": 3, "n_neigh": 4, "epoch_pretrain": 4, "epoch
 LARGER: dict[str, Any] = {"n_steps": 4, "n_neigh": 5, "epoch_pretrain": 8, "epoch_neigh": 12, "epoch_final": 40}
 DRAWN = """() => document.fonts.status === "loaded" && !document.querySelector(".is-loading")
   && [...document.querySelectorAll(".plot")].every((plot) => !plot.offsetWidth || plot.querySelector(".main-svg"))"""
-WORTH_SEEING = """() => {
-  const state = document.getElementById("state").textContent.trim();
-  if (state.startsWith("Finished")) throw new Error("The search ended before there was a picture of it running.");
-  return /^Step [34] of/.test(state) && document.querySelector("#tree .is-lead") !== null;
-}"""
-"""A search in one of its last steps, with a leader."""
 Opened = Callable[..., Page]
 
 
@@ -76,7 +70,7 @@ def _take_all(opened: Opened, kept: Callable[[str, bytes], None]) -> None:
     kept("compare", _shot(opened(f"/compare/?{urlencode([('s', uuid) for uuid in repeated])}")))
 
     uuid = launch(page, "Digits, four steps", **LARGER)
-    page.wait_for_function(WORTH_SEEING)
+    wait_until(lambda: _is_worth_seeing(page), "a search in one of its last steps", PATIENCE / 1000)
     kept("search-running", _shot(page, height=1760))
     kept("phone", _shot(opened(page.url, width=390, dark=True), height=1500))
     _ended(page, uuid)
@@ -115,6 +109,14 @@ def _ended(page: Page, uuid: str) -> None:
     expect(page.locator("#state")).to_contain_text("Finished:")
 
 
+def _is_worth_seeing(page: Page) -> bool:
+    """Whether the search stands in one of its last steps and has a leader there, by a page loaded anew."""
+    page.reload()
+    state = page.locator("#state").text_content() or ""
+    assert "Finished" not in state, "The search ended before there was a picture of it running: give it more epochs."
+    return re.search(r"Step [34] of", state) is not None and page.locator("#tree .is-lead").count() > 0
+
+
 def _tagged(page: Page, tags: str, note: str = "") -> None:
     page.locator("#notes-edit").click()
     page.locator("#notes-tags").fill(tags)
@@ -125,6 +127,7 @@ def _tagged(page: Page, tags: str, note: str = "") -> None:
 
 def _shot(page: Page, *, height: int | None = None, between: tuple[str, str] | None = None) -> bytes:
     """A PNG of the whole page, of its first `height` px, or of all from the first to the last of two elements."""
+    page.bring_to_front()
     page.wait_for_load_state("load")
     page.wait_for_function(DRAWN)
     page.mouse.move(0, 0)
