@@ -7,7 +7,7 @@ information give the same bytes. Nothing here reads or writes pickle.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from searches.nash.architecture import Architecture
 from searches.nash.atomic import write_atomically
 from searches.nash.model_file import read_model_file
-from searches.nash.model_zip import WEIGHTS, pack_model
+from searches.nash.model_zip import MEMBERS, WEIGHTS, pack_model
 from searches.nash.model_zip import DamagedModel as DamagedModel
 from searches.nash.network import Network
 from searches.nash.nodes import InvalidArchitecture
@@ -50,6 +50,14 @@ def file_sha256(network: Network) -> str:
 def save_weights(network: Network, path: str | Path) -> Path:
     """Put the network's tensors on disk as safetensors, whole or not at all. Raises OSError."""
     return write_atomically(Path(path), save(weights_of(network)))
+
+
+def weights_of_members(networks: Sequence[Network]) -> bytes:
+    """All members' tensors as one safetensors file, named members.0.c1.conv.weight as in an ensemble's model.py."""
+    tensors: dict[str, Tensor] = {}
+    for k, network in enumerate(networks):
+        tensors |= {f"{MEMBERS}.{k}.{name}": tensor for name, tensor in weights_of(network).items()}
+    return save(tensors)
 
 
 def load_weights(path: str | Path, architecture: Architecture) -> Network:

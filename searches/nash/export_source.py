@@ -7,7 +7,7 @@ docstring text without quotes, backslashes and line ends, never as code.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pprint import pformat
 from typing import Any
 
@@ -21,7 +21,7 @@ FOUND, REFERENCE = "found by NASH", "designed by people and trained as a referen
 IMAGE_MODES = {1: "L", 3: "RGB"}
 
 HEAD = '''\
-"""A convolutional network {origin}.
+"""{what}.
 
 NASH: hill climbing with network morphisms and SGDR (arXiv 1711.04528).
 Needs torch and safetensors, and Pillow to read image files; the weights are in model.safetensors beside it.
@@ -124,21 +124,29 @@ def model_source(
     channels, height, width = architecture.input_shape
     classes = pformat(class_names(architecture, info), width=WIDTH, compact=True)
     operations = {node.op for node in architecture.nodes}
-    forward, name = _forward(architecture), "ReferenceNetwork" if _is_reference(architecture) else "FoundNetwork"
+    computed, name = forward(architecture), "ReferenceNetwork" if _is_reference(architecture) else "FoundNetwork"
     parts = [
-        HEAD.format(origin=_origin(architecture, info), n=f"N, {channels}, {height}, {width}", classes=classes),
-        BLOCK if "conv" in operations else "",
-        MIX if "mix" in operations else "",
-        PAD if "pad_channels(" in forward else "",
+        HEAD.format(
+            what=f"A convolutional network {_origin(architecture, info)}",
+            n=f"N, {channels}, {height}, {width}",
+            classes=classes,
+        ),
+        functions(operations, computed),
         f"\n\nclass {name}(nn.Module):\n",
         _docstring(architecture, info, mean, std),
-        _layers(architecture),
-        forward,
+        layers(architecture),
+        computed,
         LOAD.format(name=name),
     ]
     if mode := IMAGE_MODES.get(channels):
         parts.append(MAIN.format(mode=mode, height=height, width=width, channels=channels))
     return "".join(parts)
+
+
+def functions(operations: Collection[str], code: str) -> str:
+    """The functions that the code of networks with these operations calls."""
+    needed = (BLOCK, "conv" in operations), (MIX, "mix" in operations), (PAD, "pad_channels(" in code)
+    return "".join(text for text, is_needed in needed if is_needed)
 
 
 def class_names(architecture: Architecture, info: Mapping[str, Any]) -> tuple[str, ...]:
@@ -212,7 +220,8 @@ def _numbers(values: Sequence[float]) -> str:
 # ---------------------------------------------------------------------- code
 
 
-def _layers(architecture: Architecture) -> str:
+def layers(architecture: Architecture) -> str:
+    """The text of __init__: every module and buffer of a network."""
     lines = ["", "def __init__(self):", "    super().__init__()"]
     for node in architecture.nodes:
         if node.op == "conv":
@@ -233,7 +242,8 @@ def _layers(architecture: Architecture) -> str:
     return textwrap.indent("\n".join(lines) + "\n", "    ", lambda line: bool(line.strip()))
 
 
-def _forward(architecture: Architecture) -> str:
+def forward(architecture: Architecture) -> str:
+    """The text of forward, from images with values 0..1 to logits."""
     shape = ", ".join(str(v) for v in architecture.input_shape)
     lines = [
         "",

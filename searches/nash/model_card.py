@@ -20,11 +20,11 @@ def model_card(architecture: Architecture, info: Mapping[str, Any]) -> str:
             f"A convolutional network {words(info.get('origin', '')) or 'found by NASH'}: hill climbing with network "
             "morphisms and SGDR (Elsken, Metzen, Hutter 2017, arXiv 1711.04528).",
             _data(architecture, info),
-            _accuracy(info),
+            accuracy_section(info),
             _size(architecture),
-            _list("Lineage", info.get("lineage", ())),
-            _table("Settings", info.get("settings", {})),
-            _table("Versions", info.get("versions", {})),
+            list_section("Lineage", info.get("lineage", ())),
+            table_section("Settings", info.get("settings", {})),
+            table_section("Versions", info.get("versions", {})),
             USE,
         )
         if section
@@ -60,7 +60,8 @@ def _data(architecture: Architecture, info: Mapping[str, Any]) -> str:
     return "## Data\n\n" + "\n".join(lines)
 
 
-def _accuracy(info: Mapping[str, Any]) -> str:
+def accuracy_section(info: Mapping[str, Any]) -> str:
+    """What was measured, with n and interval; "" where nothing was."""
     lines = []
     for name in ("test", "validation"):
         measured = info.get(f"{name}_measured")
@@ -80,11 +81,13 @@ def _size(architecture: Architecture) -> str:
     )
 
 
-def _list(title: str, lines: Any) -> str:
+def list_section(title: str, lines: Any) -> str:
+    """A numbered list under its title; "" without lines."""
     return f"## {title}\n\n" + "\n".join(f"1. {words(line)}" for line in lines) if lines else ""
 
 
-def _table(title: str, values: Mapping[str, Any]) -> str:
+def table_section(title: str, values: Mapping[str, Any]) -> str:
+    """Names and values under a title; "" without values."""
     if not values:
         return ""
     rows = "\n".join(f"| {words(name)} | {words(value).replace('|', '/')} |" for name, value in values.items())

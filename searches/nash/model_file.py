@@ -23,7 +23,7 @@ from typing import IO, Any
 from searches.nash.architecture import Architecture
 from searches.nash.imagefolder.archives import ENCRYPTED, check_directory
 from searches.nash.imagefolder.source import BadArchive, is_bomb
-from searches.nash.model_zip import ARCHITECTURE, HEADER_LENGTH, WEIGHTS, DamagedModel
+from searches.nash.model_zip import ARCHITECTURE, HEADER_LENGTH, MEMBERS, WEIGHTS, DamagedModel
 from searches.nash.nodes import InvalidArchitecture
 from searches.nash.weights_header import (
     MAX_HEADER_BYTES,
@@ -130,6 +130,11 @@ def _described(content: bytes) -> dict[str, Any]:
         raise DamagedModel(f"{ARCHITECTURE}: {short(error)}") from error
     if not isinstance(described, dict):
         raise DamagedModel(f"{ARCHITECTURE}: not an architecture, which has input_shape and nodes")
+    if isinstance(members := described.get(MEMBERS), list):
+        raise DamagedModel(
+            f"{ARCHITECTURE}: an ensemble of {len(members):,} networks, not one network; its model.py, model.onnx and "
+            "model.pt2 answer as one"
+        )
     return described
 
 

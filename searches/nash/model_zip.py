@@ -18,6 +18,8 @@ from searches.nash.atomic import write_atomically
 from searches.nash.export_source import figures, model_source, title
 
 WEIGHTS, ARCHITECTURE, SOURCE, README = "model.safetensors", "architecture.json", "model.py", "README.txt"
+MEMBERS = "members"
+"""In architecture.json of an ensemble the list of its networks', in its tensors' names what they begin with."""
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 HEADER_LENGTH = 8
 FLOATS = {"F64": "d", "F32": "f", "F16": "e"}
