@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
+from searches.diagrams.words import counted
 from searches.models import DataSet
 from searches.nash.imagefolder import BadArchive, arrays, convert, write_digits
 from searches.nash.imagefolder.fetching import fetch
@@ -177,11 +178,14 @@ def count_twins(dataset: DataSet, report: Callable[[int, int], None] | None = No
 def in_use_words(dataset: DataSet) -> str:
     """Who stands on it, at most ten by name, as far as there are any."""
     users = [f"{s.name} (deleted)" if s.deleted else s.name for s in dataset.searches.only("name", "deleted")]
-    if not users:
+    ensembles = [ensemble.name for ensemble in dataset.ensembles.only("name")]
+    counts = [counted(len(users), "search"), counted(len(ensembles), "ensemble")]
+    what = " and ".join(count for count in counts if not count.startswith("0 "))
+    if not what:
         return ""
-    more = f" and {len(users) - N_NAMED:,} more" if len(users) > N_NAMED else ""
-    what = f"{len(users):,} {'search' if len(users) == 1 else 'searches'}"
-    return f"{dataset.name} is in use by {what}: {', '.join(users[:N_NAMED])}{more}. Delete them first."
+    everybody = [*users, *ensembles]
+    more = f" and {len(everybody) - N_NAMED:,} more" if len(everybody) > N_NAMED else ""
+    return f"{dataset.name} is in use by {what}: {', '.join(everybody[:N_NAMED])}{more}. Delete them first."
 
 
 def ensure_digits() -> int:

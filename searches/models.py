@@ -13,6 +13,9 @@ from django.db import models
 
 from searches.models_datasets import DataSet as DataSet
 from searches.models_datasets import Upload as Upload
+from searches.models_ensembles import Ensemble as Ensemble
+from searches.models_ensembles import EnsembleFile as EnsembleFile
+from searches.models_ensembles import EnsembleMember as EnsembleMember
 from searches.models_jobs import BackgroundJob as BackgroundJob
 from searches.models_jobs import Worker as Worker
 from searches.models_start import StartNetwork as StartNetwork

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from searches import model_store, selectors
 from searches import worker_files as files
-from searches.models import Artifact, Candidate
+from searches.models import Artifact, Candidate, DataSet
 from searches.selectors.exports import NAMES
 from searches.selectors.models import card_info
 from searches.services.exporting import keep_files, record_look
@@ -22,6 +22,7 @@ from searches.work import Work
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from searches.nash.assessment import Floats
     from searches.nash.data import ImageSet
     from searches.nash.network import Network
 
@@ -123,6 +124,8 @@ def _prove(
     on_test: bool,
 ) -> dict[str, Any]:
     """Parity of the forms; of what was tested also how it errs, from the outputs of that test. Raises ValueError."""
+    import numpy as np
+
     from searches.nash.parity import LOADERS, parity
 
     where = "test" if on_test else "validation"
@@ -138,18 +141,17 @@ def _prove(
         raise ValueError(f"the files do not answer alike on the {where} images: {errors}; none was kept")
     result: dict[str, Any] = {"parity": {**found, "where": where, "look": look}}
     if on_test and (softmax := candidate.artifacts.filter(format=Format.TEST_SOFTMAX).first()):
-        result["evaluation"] = _assessed(softmax, images, labels, candidate)
+        outputs = np.load(selectors.artifact_path(softmax), allow_pickle=False)
+        result["evaluation"] = assessed(outputs, images, labels, candidate.search.dataset)
     return result
 
 
-def _assessed(softmax: Artifact, images: Tensor, labels: Tensor, candidate: Candidate) -> dict[str, Any]:
-    import numpy as np
-
+def assessed(outputs: Floats, images: Tensor, labels: Tensor, dataset: DataSet) -> dict[str, Any]:
+    """How softmax outputs (N, n_classes) on the images err, with the names of the classes and the worst images."""
     from searches.nash.assessment import assess
 
-    outputs = np.load(selectors.artifact_path(softmax), allow_pickle=False)
     found = assess(outputs, labels.numpy())
-    names = candidate.search.dataset.meta.get("classes") or [f"class {k}" for k in range(outputs.shape[1])]
+    names = dataset.meta.get("classes") or [f"class {k}" for k in range(outputs.shape[1])]
     found["names"] = list(names)
     found["pictures"] = [_png(images[place]) for place, *_ in found["mistakes"]]
     return found

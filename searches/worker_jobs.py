@@ -21,10 +21,12 @@ from django.db import DatabaseError, close_old_connections
 
 from searches import selectors, services
 from searches.models import BackgroundJob
+from searches.selectors import ensembles
 from searches.selectors.exports import FILES
 from searches.services import JobLease, LeaseLost
 from searches.work import Function, Work
 from searches.work_data import count_twins, download, import_upload
+from searches.worker_ensembles import make_ensemble_files, measure_ensemble
 from searches.worker_exports import make_files
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ HANDLERS: dict[str, Function] = {
     "dataset_download": download,
     "dataset_count": count_twins,
     FILES: make_files,
+    ensembles.MEASURE: measure_ensemble,
+    ensembles.FILES: make_ensemble_files,
 }
 """Which function does a job of which kind. They import torch inside."""
 

@@ -30,7 +30,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 DATABASES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
 SECRET_KEY = "secret-key"  # noqa: S105 (a file's name)
-FOLDERS = ("searches", "datasets")
+FOLDERS = ("searches", "ensembles", "datasets")
 FRESH = {SECRET_KEY, "queue.sqlite3", "queue.sqlite3-wal", "queue.sqlite3-shm", "ballast"}
 """What any command makes in a data folder that was empty."""
 

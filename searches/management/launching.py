@@ -32,6 +32,7 @@ def launch(
     hours: float | None = None,
     accuracy: float | None = None,
     begin: str | None = None,
+    snapshot_ensemble: bool = False,
 ) -> Search:
     """Create a search as the form does and send it to the queue. `settings` are written name=value.
 
@@ -53,6 +54,7 @@ def launch(
             hours_limit=hours,
             accuracy_goal=_fraction(accuracy),
             origin=origin,
+            snapshot_ensemble=snapshot_ensemble,
         )
     return _sent(launched)
 

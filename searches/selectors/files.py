@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from searches.models import Artifact, Candidate, Search
+from searches.models import Artifact, Candidate, EnsembleFile, Search
 from searches.nash.hillclimb import COMPARISON_KINDS
 
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)-(\d+)\.pt")
@@ -21,7 +21,7 @@ def candidate_folder(candidate: Candidate) -> Path:
     return searches_folder() / str(candidate.search.uuid) / candidate.slug
 
 
-def artifact_path(artifact: Artifact) -> Path:
+def artifact_path(artifact: Artifact | EnsembleFile) -> Path:
     return Path(settings.NASH_DATA_DIR) / artifact.file
 
 

@@ -9,6 +9,7 @@ from searches.services.background import (
     claim_job,
     fail_job,
     finish_job,
+    free_jobs_of,
     job_died,
     release_job,
     retry_job,
@@ -28,6 +29,12 @@ from searches.services.control import (
 )
 from searches.services.deleting import delete, empty_deleted, sweep_deleted, undelete
 from searches.services.disk_use import note_disk_use, note_disk_use_of_unknown
+from searches.services.ensembles import (
+    ask_for_ensemble_files,
+    delete_ensemble,
+    ensemble_runs,
+    ensemble_snapshots,
+)
 from searches.services.exporting import ask_for_files
 from searches.services.extending import extend
 from searches.services.finishing import finish_now, heed_budgets
@@ -105,6 +112,7 @@ __all__ = [
     "add_tags",
     "allows",
     "ask_for",
+    "ask_for_ensemble_files",
     "ask_for_files",
     "beat",
     "beat_job",
@@ -116,9 +124,12 @@ __all__ = [
     "compare",
     "create_search",
     "delete",
+    "delete_ensemble",
     "drop_losers",
     "empty_deleted",
     "end_candidate",
+    "ensemble_runs",
+    "ensemble_snapshots",
     "extend",
     "fail_job",
     "finish",
@@ -126,6 +137,7 @@ __all__ = [
     "finish_now",
     "forget_dead_workers",
     "forget_refusal",
+    "free_jobs_of",
     "heed_budgets",
     "job_died",
     "keep_best_model",

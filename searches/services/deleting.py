@@ -11,8 +11,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from searches import model_store
-from searches.models import Artifact, Candidate, Event, Search
+from searches.models import Artifact, Candidate, Ensemble, Event, Search
 from searches.selectors import Asker, deleted_for, kept_long_enough, progress_fields, search_fields, searches_folder
+from searches.selectors.ensembles import ensembles_folder, waiting_snapshots
 from searches.services import sentences
 from searches.services.control import By, allows, by_words, let_go, locked_for, pending_ids
 from searches.services.events import append
@@ -69,12 +70,13 @@ def sweep_deleted() -> None:
     """Remove what was deleted NASH_KEEP_DELETED_HOURS ago; folders that no row names, untouched for as long, too."""
     for pk, uuid in kept_long_enough().values_list("pk", "uuid"):
         _remove(pk, uuid)
-    old = [folder for folder in _folders() if _hours_untouched(folder) >= settings.NASH_KEEP_DELETED_HOURS]
-    known = {str(uuid) for uuid in Search.objects.values_list("uuid", flat=True)} if old else set()
-    for folder in old:
-        if folder.name not in known:
-            logger.warning("%s belongs to no search: it is removed", folder)
-            shutil.rmtree(folder, ignore_errors=True)
+    for rows, parent in ((Search, searches_folder()), (Ensemble, ensembles_folder())):
+        old = [folder for folder in _folders(parent) if _hours_untouched(folder) >= settings.NASH_KEEP_DELETED_HOURS]
+        known = {str(uuid) for uuid in rows.objects.values_list("uuid", flat=True)} if old else set()
+        for folder in old:
+            if folder.name not in known:
+                logger.warning("%s belongs to no %s: it is removed", folder, rows.__name__.lower())
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove(search_id: int, uuid: UUID) -> bool:
@@ -85,6 +87,7 @@ def _remove(search_id: int, uuid: UUID) -> bool:
             return False
         made = Artifact.objects.filter(candidate__search=search)
         models = [artifact.file for artifact in made if artifact.lies_with_models]
+        waiting_snapshots([search]).delete()  # what has members keeps their weights itself and stays
         search.candidates.update(parent=None)  # rows that protect each other
         search.delete()
     shutil.rmtree(searches_folder() / str(uuid), ignore_errors=True)
@@ -92,10 +95,10 @@ def _remove(search_id: int, uuid: UUID) -> bool:
     return True
 
 
-def _folders() -> list[Path]:
-    """The folders that are named as searches' are."""
+def _folders(parent: Path) -> list[Path]:
+    """The folders in it that are named by a uuid."""
     named = []
-    for folder in searches_folder().glob("*-*-*-*-*"):
+    for folder in parent.glob("*-*-*-*-*"):
         try:
             UUID(folder.name)
         except ValueError:

@@ -12,12 +12,14 @@ from django.db import transaction
 
 from searches import comparisons
 from searches.models import Candidate, DataSet, Search, StartNetwork
-from searches.nash.config import InvalidConfig, SearchConfig
+from searches.nash.config import COMPARISONS, InvalidConfig, SearchConfig
 from searches.nash.hillclimb import Job, plan
 from searches.selectors import search_fields
+from searches.selectors.ensembles import SNAPSHOTS
 from searches.selectors.starting import other_names
 from searches.services import sentences
 from searches.services.events import append
+from searches.services.members import wait_for_snapshots
 from searches.services.starting import Origin, forget_start, keep_start
 
 
@@ -40,13 +42,17 @@ def create_search(
     hours_limit: float | None = None,
     accuracy_goal: float | None = None,
     origin: Origin | None = None,
+    snapshot_ensemble: bool = False,
 ) -> Launched:
     """Write a search that waits for a worker. Its budget: hours, and a validation accuracy as a fraction.
 
-    `origin`: the network of config.start, whose weights are kept with the search.
+    `origin`: the network of config.start, whose weights are kept with the search. `snapshot_ensemble`: its snapshots
+    are trained at the end, and an ensemble is made of them and the final model.
     Raises InvalidConfig where the settings speak of other images than the data set has, or the budget is none;
     DamagedModel and OSError where the origin's weights cannot be kept.
     """
+    if snapshot_ensemble:
+        config = with_snapshots(config)
     _check_images(config, dataset)
     _check_budget(dataset, hours_limit, accuracy_goal)
     if config.start != (origin and origin.start):
@@ -70,12 +76,15 @@ def create_search(
         if start_columns:
             StartNetwork.objects.create(search=search, **start_columns)
         candidates = create_candidates(search, jobs)
+        if snapshot_ensemble:
+            wait_for_snapshots(search, owner)
         append(
             search,
             "search_created",
             f"Search created on {dataset.name}: {config.n_steps} steps of {config.n_neigh}, "
             f"{config.epoch_budget:,} epochs"
             + (f" and {compared:,} of comparisons" if compared else "")
+            + ("; an ensemble of its snapshots at the end" if snapshot_ensemble else "")
             + sentences.budget(hours_limit, accuracy_goal, config.selection)
             + _started_from(origin, dataset),
             search_part=search_fields(search),
@@ -102,6 +111,15 @@ def _started_from(origin: Origin | None, dataset: DataSet) -> str:
         return ""
     remark = other_names(origin.classes, dataset)
     return f", started from {origin.words}" + (f". {remark.removesuffix('.')}" if remark else "")
+
+
+def with_snapshots(config: SearchConfig) -> SearchConfig:
+    """These settings with the snapshots among what is trained at the end. Raises InvalidConfig for one step."""
+    if config.n_steps < 2:
+        words = "n_steps is 1: the only snapshot would be the final model, an ensemble of one; give n_steps 2 or more"
+        raise InvalidConfig({"snapshot_ensemble": words})
+    names = {*config.comparisons, SNAPSHOTS}
+    return config.replace(comparisons=tuple(name for name in COMPARISONS if name in names))
 
 
 def _check_images(config: SearchConfig, dataset: DataSet) -> None:

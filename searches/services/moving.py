@@ -15,6 +15,7 @@ from searches.services.events import append, candidate_of
 from searches.services.following import Next
 from searches.services.gaps import ROOM, measure_gaps, say_rest, sum_operators
 from searches.services.launch import create_candidates
+from searches.services.members import settle_snapshots
 
 
 def crown(search: Search, outcome: Outcome | None) -> bool:
@@ -112,3 +113,5 @@ def _close(search: Search, status: Search.Status, reason: str) -> None:
         level=Event.Level.DECISION if status == Search.Status.FINISHED else Event.Level.ERROR,
         search_part={**search_fields(search), **progress_fields(search), **result},
     )
+    if status == Search.Status.FINISHED:
+        settle_snapshots(search)

@@ -8,6 +8,7 @@ from searches.selectors.waiting import LEASE_IS_DEAD
 from searches.services.background import free_jobs_of
 from searches.services.gaps import measure_older
 from searches.services.keeping import keep_missing_models
+from searches.services.members import settle_waiting
 from searches.services.results import died
 
 
@@ -19,6 +20,7 @@ def reap(*, queue_is_empty: bool) -> list[int]:
     """
     measure_older()
     keep_missing_models()
+    settle_waiting()
     ids = _free(Candidate.objects.filter(LEASE_IS_DEAD), "its worker has not been heard of")
     if queue_is_empty:
         ids += selectors.waiting_candidates().values_list("pk", flat=True)

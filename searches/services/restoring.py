@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from searches import model_store
-from searches.models import Artifact, Candidate, StartNetwork, Worker
+from searches.models import Artifact, Candidate, EnsembleFile, StartNetwork, Worker
 from searches.selectors import artifact_path
 from searches.services.events import lock_search
 from searches.services.leases import give_back
@@ -20,14 +20,18 @@ def settle_restored() -> list[str]:
         with transaction.atomic():
             give_back(lock_search(search_id), running, candidate_id, why="the site was restored from a backup")
     Worker.objects.all().delete()
-    missing = [artifact for artifact in Artifact.objects.all() if not _is_there(artifact)]
-    Artifact.objects.filter(pk__in=[artifact.pk for artifact in missing]).delete()
     starts = [row for row in StartNetwork.objects.all() if not start_path(row).is_file()]
     StartNetwork.objects.filter(pk__in=[row.pk for row in starts]).delete()
-    return [artifact.file for artifact in missing] + [row.file for row in starts]
+    return [*_forget_missing(Artifact), *_forget_missing(EnsembleFile), *(row.file for row in starts)]
 
 
-def _is_there(artifact: Artifact) -> bool:
+def _forget_missing(rows: type[Artifact] | type[EnsembleFile]) -> list[str]:
+    missing = [artifact for artifact in rows.objects.all() if not _is_there(artifact)]
+    rows.objects.filter(pk__in=[artifact.pk for artifact in missing]).delete()
+    return [artifact.file for artifact in missing]
+
+
+def _is_there(artifact: Artifact | EnsembleFile) -> bool:
     if artifact.lies_with_models:
         return model_store.is_there(artifact.file)
     return artifact_path(artifact).is_file()

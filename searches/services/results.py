@@ -40,6 +40,11 @@ class MadeFile:
     sha256: str
     bytes: int
 
+    @property
+    def name(self) -> str:
+        """As rows name it: below the data folder."""
+        return self.path.relative_to(settings.NASH_DATA_DIR).as_posix()
+
 
 @dataclass(frozen=True)
 class Result:
@@ -61,7 +66,7 @@ class Result:
 def keep_row(candidate: Candidate, made: MadeFile) -> None:
     """Write the row of a file that lies where files of its kind lie, in place of one of its format."""
     columns = {
-        "file": made.path.relative_to(settings.NASH_DATA_DIR).as_posix(),
+        "file": made.name,
         "sha256": made.sha256,
         "bytes": made.bytes,
     }

@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_POST, require_safe
 
 from searches.model_store import is_there, open_model
-from searches.models import Artifact
+from searches.models import Artifact, EnsembleFile
 from searches.selectors import artifact_path, model_artifact
 from searches.selectors.exports import NAMES
 from searches.services import Refused, ask_for_files
@@ -59,7 +59,7 @@ def candidate_make_files(request: HttpRequest, uuid: UUID, kind: str, step: int,
     return redirect("candidate_detail", uuid, kind, step, index)
 
 
-def send_model(request: HttpRequest, artifact: Artifact, name: str) -> HttpResponseBase:
+def send_model(request: HttpRequest, artifact: Artifact | EnsembleFile, name: str) -> HttpResponseBase:
     """The file or the range of it that was asked for; 304 where the reader has it already.
 
     Raises Http404 where the file is gone.
@@ -92,7 +92,7 @@ def send_model(request: HttpRequest, artifact: Artifact, name: str) -> HttpRespo
     )
 
 
-def _open(artifact: Artifact) -> IO[Any]:
+def _open(artifact: Artifact | EnsembleFile) -> IO[Any]:
     return artifact_path(artifact).open("rb")
 
 

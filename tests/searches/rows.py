@@ -36,11 +36,13 @@ def make_search(
     name: str = "Tiny",
     hours_limit: float | None = None,
     accuracy_goal: float | None = None,
+    snapshot_ensemble: bool = False,
     **settings: Any,
 ) -> Search:
     """A search that waits for its pretraining; settings are those of TINY unless given."""
     config = SearchConfig(**{**TINY, **settings})
-    budget = {"hours_limit": hours_limit, "accuracy_goal": accuracy_goal}
+    budget: dict[str, Any] = {"hours_limit": hours_limit, "accuracy_goal": accuracy_goal}
+    budget["snapshot_ensemble"] = snapshot_ensemble
     launched = services.create_search(config, dataset=make_dataset(), name=name, owner=owner, **budget)
     return Search.objects.get(pk=launched.search_id)
 

@@ -17,25 +17,32 @@ from tests.nash.networks import randomised
 from tests.searches.rows import TINY, claim, pending, result
 
 
-def make_trained_search(owner=None, *, name: str = "Trained", seed: int = 0, n_test: int | None = None) -> Search:
+def make_trained_search(owner=None, *, name: str = "Trained", seed: int = 0, **settings) -> Search:
     """A search of one step on the digits, finished, its final network with mix, concat and a widened block."""
     dataset = DataSet.objects.get(pk=datasets.ensure_digits())
-    config = SearchConfig(**{**TINY, "n_steps": 1, "n_neigh": 2, "n_NM": 3, "seed": seed, "n_test": n_test})
+    config = SearchConfig(**{**TINY, "n_steps": 1, "n_neigh": 2, "n_NM": 3, "seed": seed, **settings})
     launched = services.create_search(config, dataset=dataset, name=name, owner=owner)
-    search = Search.objects.get(pk=launched.search_id)
+    return end_all(Search.objects.get(pk=launched.search_id))
+
+
+def end_all(search: Search) -> Search:
+    """End all that waits, and what follows from it."""
     while waiting := pending(search):
         for candidate in waiting:
-            _end(candidate, dataset, seed)
+            end(candidate)
     search.refresh_from_db()
     return search
 
 
-def _end(candidate: Candidate, dataset: DataSet, seed: int) -> None:
+def end(candidate: Candidate) -> None:
+    """The training of this one is done: its network is drawn at random."""
+    dataset, seed = candidate.search.dataset, candidate.search.config["seed"]
     lease = claim(candidate, dataset_digest=dataset.digest)
     assert lease is not None
-    network = randomised(Network(Architecture.from_dict(candidate.architecture), _generator(seed)), seed).eval()
+    drawn = seed if candidate.kind != "snapshot" else seed + 100 * candidate.step
+    network = randomised(Network(Architecture.from_dict(candidate.architecture), _generator(drawn)), drawn).eval()
     images = load_images(dataset)
-    is_tested = candidate.kind == "final"
+    is_tested = candidate.kind in ("final", "snapshot")
     n_test = candidate.search.search_config.n_test
     pixels, labels = images.test_part(seed, n_test) if is_tested else (images.images, images.labels)
     with torch.inference_mode():

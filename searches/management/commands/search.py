@@ -48,6 +48,7 @@ class Command(BaseCommand):
             "--from", dest="begin", metavar="ZIP|CANDIDATE",
             help="start from a downloaded model, or one of this site (uuid or uuid:code), not from a fresh model_0",
         )  # fmt: skip
+        launch.add_argument("--snapshot-ensemble", action="store_true", help="average its snapshots at the end")
         launch.add_argument("--wait", action="store_true", help="follow it until it ends; exit code 1 if it fails")
         launch.add_argument("--json", action="store_true", help="the last line is JSON")
         listing.add_arguments(verbs.add_parser("list", help="the searches, filtered and sorted as on their page"))
@@ -72,6 +73,7 @@ class Command(BaseCommand):
             preset=options["preset"],
             dataset=options["dataset"],
             begin=options["begin"],
+            snapshot_ensemble=options["snapshot_ensemble"],
             **given_settings(options),
         )
         self._say_if_nobody_works()

@@ -1,0 +1,204 @@
+"""What the list and the page of ensembles show, and the API answers: errors and gains, each with its interval."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.urls import reverse
+
+from searches.comparisons import interval
+from searches.intervals import Z95, mcnemar, paired_interval
+from searches.models import Artifact, BackgroundJob, Ensemble, EnsembleMember, Search
+from searches.selectors.background import newest_job
+from searches.selectors.ensembles import ensemble_files_subject, final_model, measuring_job, waits_for
+from searches.selectors.exports import NAMES, ModelFile, parity_rows
+from searches.selectors.looks import looks_at_test_set
+
+Facts = dict[str, Any]
+FILE_WORDS = {
+    Artifact.Format.MODEL_ZIP: "everything below in one file; loads as one model",
+    Artifact.Format.WEIGHTS: "the weights of all members",
+    Artifact.Format.SOURCE: "all members and their mean in plain PyTorch; classifies image files",
+    Artifact.Format.ONNX: "for ONNX Runtime; averages and normalises inside",
+    Artifact.Format.PROGRAM: "for torch.export; averages and normalises inside",
+    Artifact.Format.ARCHITECTURE: "the nodes of every member",
+    Artifact.Format.CARD: "data, members, accuracy, versions",
+}
+
+
+def state_of(ensemble: Ensemble, job: BackgroundJob | None) -> str:
+    """measured; waiting (for trainings), pending or running (its measurement); failed, cancelled."""
+    if ensemble.result is not None:
+        return "measured"
+    if ensemble.reason:
+        return "failed"
+    return "waiting" if job is None else "failed" if job.status == "done" else job.status
+
+
+def ensemble_line(ensemble: Ensemble) -> Facts:
+    """An ensemble in the list, plain JSON; errors are fractions."""
+    members = list(ensemble.members.all())
+    result = ensemble.result
+    return {
+        "uuid": str(ensemble.uuid),
+        "name": ensemble.name,
+        "kind": ensemble.kind,
+        "kind_words": ensemble.get_kind_display(),
+        "dataset": ensemble.dataset.name,
+        "state": state_of(ensemble, None if result is not None else measuring_job(ensemble)),
+        "n_members": len(members),
+        "n_parameters": sum(member.n_parameters for member in members),
+        "n_macs": sum(member.n_macs for member in members),
+        "error": None if result is None else 1 - result["n_right"] / result["n_images"],
+        "interval": None if result is None else _error_interval(result["n_right"], result["n_images"]),
+        "gain_over_best": None if result is None else gain_over_best(result),
+        "created": ensemble.created.isoformat(),
+    }
+
+
+def ensemble_dict(ensemble: Ensemble) -> Facts:
+    """Everything that the page shows of it in numbers, plain JSON."""
+    result = ensemble.result
+    members = list(ensemble.members.select_related("candidate__search"))
+    facts: Facts = {
+        **ensemble_line(ensemble),
+        "reason": ensemble.reason,
+        "members": [_member(member, result, k) for k, member in enumerate(members)],
+        "looks": _looks(members),
+    }
+    if result is None:
+        return facts
+    return {
+        **facts,
+        "n_images": result["n_images"],
+        "balanced_error": 1 - result["balanced"],
+        "gain_over_mean": gain_over_mean(result),
+        "order": [_point(k + 1, right, result["n_images"]) for k, right in enumerate(result["order"])],
+        "subsets": result["subsets"] and [_subset(k + 1, row, result) for k, row in enumerate(result["subsets"])],
+    }
+
+
+def _member(member: EnsembleMember, result: Facts | None, place: int) -> Facts:
+    """One member: who it is, its error, and what the ensemble is without it."""
+    candidate = member.candidate
+    there = candidate is not None and candidate.search.deleted is None
+    facts: Facts = {
+        "place": member.place,
+        "name": member.name,
+        "url": None,
+        "n_parameters": member.n_parameters,
+        "n_macs": member.n_macs,
+        "digest": member.digest,
+    }
+    if candidate is not None and there:
+        key = [candidate.search.uuid, candidate.kind, candidate.step, candidate.index]
+        facts["url"] = reverse("candidate_detail", args=key)
+    if result is None:
+        return {**facts, "error": None, "interval": None, "adds": None}
+    n, right, without = result["n_images"], result["members"][place]["n_right"], result["without"][place]
+    return {
+        **facts,
+        "error": 1 - right / n,
+        "interval": _error_interval(right, n),
+        "error_without": 1 - without["n_right"] / n,
+        "adds": _gain(*without["differs"], n),
+    }
+
+
+def gain_over_best(result: Facts) -> Facts:
+    """By how much the ensemble errs less than its best member, on the same images."""
+    best = max(result["members"], key=lambda member: member["n_right"])
+    return {**_gain(*best["differs"], result["n_images"]), "place": result["members"].index(best) + 1}
+
+
+def gain_over_mean(result: Facts) -> Facts:
+    """By how much it errs less than its members do on average: the mean over the images and its normal interval."""
+    gain, deviation = result["over_mean"]["mean"], result["over_mean"]["deviation"]
+    half = Z95 * deviation / math.sqrt(result["n_images"])
+    mean_right = sum(member["n_right"] for member in result["members"]) / len(result["members"])
+    return {"gain": gain, "interval": (gain - half, gain + half), "error": 1 - mean_right / result["n_images"]}
+
+
+def _gain(only_all: int, only_other: int, n: int) -> Facts:
+    """The difference in accuracy, with the interval and the test of McNemar's for the same images."""
+    return {
+        "gain": (only_all - only_other) / n,
+        "interval": paired_interval(only_all, only_other, n),
+        "p": mcnemar(only_all, only_other),
+        "only_all": only_all,
+        "only_other": only_other,
+    }
+
+
+def _error_interval(n_right: int, n: int) -> tuple[float, float]:
+    return interval(1 - n_right / n, n)
+
+
+def _point(size: int, n_right: int, n: int) -> Facts:
+    return {"size": size, "error": 1 - n_right / n, "interval": _error_interval(n_right, n)}
+
+
+def _subset(size: int, row: Sequence[float], result: Facts) -> Facts:
+    mean, least, most = (1 - right / result["n_images"] for right in row)
+    return {"size": size, "mean": mean, "worst": least, "best": most}
+
+
+def _looks(members: Iterable[EnsembleMember]) -> list[Facts]:
+    """How often the test set was looked at by now, by each search that a member is of and that is still there."""
+    searches: dict[int, Search] = {}
+    for member in members:
+        if member.candidate is not None:
+            searches[member.candidate.search_id] = member.candidate.search
+    return [{"search": search.name, "n": looks_at_test_set(search)} for search in searches.values()]
+
+
+# ---------------------------------------------------------------------- the page beside the numbers
+
+
+def ensemble_files(ensemble: Ensemble) -> list[ModelFile]:
+    """What of it can be downloaded, in the page's order."""
+    kept = {file.format: file for file in ensemble.files.all()}
+    return [
+        ModelFile(
+            name,
+            FILE_WORDS[Artifact.Format(key)],
+            kept[key].sha256,
+            kept[key].bytes,
+            reverse("ensemble_file", args=[ensemble.uuid, name]),
+        )
+        for key, name in NAMES.items()
+        if key in kept
+    ]
+
+
+def ensemble_panel(ensemble: Ensemble) -> Facts:
+    """Jobs under way, files, their parity, and what it waits for where it has no members."""
+    subject = ensemble_files_subject(ensemble)
+    files_job = newest_job(subject)
+    made = BackgroundJob.objects.filter(subject=subject, status="done").order_by("-pk").first()
+    files = ensemble_files(ensemble)
+    return {
+        "job": None if ensemble.result is not None else measuring_job(ensemble),
+        "waits_for": "" if ensemble.members.exists() or ensemble.reason else waits_for(ensemble),
+        "files": files,
+        "files_job": files_job if files_job and files_job.status != "done" else None,
+        "can_be_made": ensemble.result is not None and len(files) < len(NAMES),
+        "parity": parity_rows(made.result) if made else None,
+        "evaluation": (ensemble.result or {}).get("evaluation"),
+    }
+
+
+def choosable(searches: Iterable[Search]) -> list[Facts]:
+    """Searches with a final model, to choose members from."""
+    found = ((search, final_model(search)) for search in searches)
+    return [
+        {
+            "uuid": str(search.uuid),
+            "name": search.name,
+            "dataset": search.dataset.name,
+            "error": 1 - (final.test_accuracy or 0.0),
+            "n_parameters": final.n_parameters,
+        }
+        for search, final in found
+        if final is not None
+    ]
