@@ -11,6 +11,7 @@ from ninja.security import SessionAuth
 from pydantic import Field
 
 from searches import selectors, tasks
+from searches.api_ensembles import router as ensembles
 from searches.forms import SearchForm
 from searches.forms_start import ZIP
 from searches.models import Search
@@ -41,6 +42,9 @@ api = SearchAPI(
     auth=SessionAuth(),
     docs_url=None,  # its page loads scripts from elsewhere; /api/v1/openapi.json describes the same
 )
+
+
+api.add_router("ensembles", ensembles)
 
 
 class SearchLine(Schema):

@@ -132,8 +132,8 @@ def _described(content: bytes) -> dict[str, Any]:
         raise DamagedModel(f"{ARCHITECTURE}: not an architecture, which has input_shape and nodes")
     if isinstance(members := described.get(MEMBERS), list):
         raise DamagedModel(
-            f"{ARCHITECTURE}: an ensemble of {len(members):,} networks, not one network; its model.py, model.onnx and "
-            "model.pt2 answer as one"
+            f"{ARCHITECTURE}: an ensemble of {len(members):,} networks, not one network; as one answer its model.py, "
+            "model.onnx and model.pt2"
         )
     return described
 

@@ -4,17 +4,20 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from searches.comparisons import interval
 from searches.intervals import Z95, mcnemar, paired_interval
-from searches.models import Artifact, BackgroundJob, Ensemble, EnsembleMember, Search
+from searches.models import Artifact, BackgroundJob, Candidate, Ensemble, EnsembleMember, Search
 from searches.selectors.background import newest_job
-from searches.selectors.ensembles import ensemble_files_subject, final_model, measuring_job, waits_for
+from searches.selectors.ensembles import ensemble_files_subject, measuring_job, waits_for
 from searches.selectors.exports import NAMES, ModelFile, parity_rows
 from searches.selectors.looks import looks_at_test_set
 
 Facts = dict[str, Any]
+NOISE = 0.05
+"""p of McNemar's test from which on a difference is within noise, as in services/sentences.py."""
 FILE_WORDS = {
     Artifact.Format.MODEL_ZIP: "everything below in one file; loads as one model",
     Artifact.Format.WEIGHTS: "the weights of all members",
@@ -125,6 +128,7 @@ def _gain(only_all: int, only_other: int, n: int) -> Facts:
         "gain": (only_all - only_other) / n,
         "interval": paired_interval(only_all, only_other, n),
         "p": mcnemar(only_all, only_other),
+        "is_noise": mcnemar(only_all, only_other) >= NOISE,
         "only_all": only_all,
         "only_other": only_other,
     }
@@ -188,17 +192,18 @@ def ensemble_panel(ensemble: Ensemble) -> Facts:
     }
 
 
-def choosable(searches: Iterable[Search]) -> list[Facts]:
-    """Searches with a final model, to choose members from."""
-    found = ((search, final_model(search)) for search in searches)
+def choosable(visible: QuerySet[Search], most: int) -> list[Facts]:
+    """Final models to choose members from, those of the newest `most` searches, by data set."""
+    finals = Candidate.objects.filter(kind=Candidate.Kind.FINAL, status=Candidate.Status.DONE, search__in=visible)
+    rows = finals.exclude(test_accuracy=None).select_related("search__dataset").defer("architecture", "correct")
+    newest = [c for c in rows.order_by("-search__created")[:most] if c.step == c.search.config["n_steps"]]
     return [
         {
-            "uuid": str(search.uuid),
-            "name": search.name,
-            "dataset": search.dataset.name,
+            "uuid": str(final.search.uuid),
+            "name": final.search.name,
+            "dataset": final.search.dataset.name,
             "error": 1 - (final.test_accuracy or 0.0),
             "n_parameters": final.n_parameters,
         }
-        for search, final in found
-        if final is not None
+        for final in sorted(newest, key=lambda c: c.search.dataset.name)
     ]

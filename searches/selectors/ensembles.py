@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from searches.models import BackgroundJob, Candidate, Ensemble, Search
 from searches.selectors.access import Asker
@@ -82,6 +82,21 @@ def ensemble_of_exactly(candidates: Sequence[Candidate]) -> Ensemble | None:
     wanted = {candidate.pk for candidate in candidates}
     found = Ensemble.objects.filter(members__candidate=candidates[0]).prefetch_related("members")
     return next((e for e in found if {m.candidate_id for m in e.members.all()} == wanted), None)
+
+
+def ensembles_with(search: Search) -> list[Ensemble]:
+    """Those that a network of this search is a member of, or that wait for its snapshots; the newest first."""
+    named = Q(members__candidate__search=search) | Q(search=search)
+    return list(Ensemble.objects.filter(named).distinct())
+
+
+def can_be_averaged(search: Search) -> bool:
+    """Whether the page offers an ensemble of its snapshots: it has finished, has some, and none is under way."""
+    return (
+        search.status == Search.Status.FINISHED
+        and search.config["n_steps"] >= LEAST
+        and not search.snapshot_ensembles.filter(reason="").exists()
+    )
 
 
 def waits_for(ensemble: Ensemble) -> str:

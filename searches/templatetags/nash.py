@@ -65,6 +65,12 @@ def points(difference: float | None, digits: int = 2) -> str:
 
 
 @register.filter
+def p_value(p: float) -> str:
+    """p to two digits: 0.34, 0.0021, below 0.0001."""
+    return "below 0.0001" if p < 0.0001 else f"{float(f'{p:.2g}')}"
+
+
+@register.filter
 def scientific(value: float | None) -> str:
     """2.9e-06 -> 2.9 × 10⁻⁶; 0 -> 0."""
     if value is None:

@@ -12,6 +12,15 @@ from searches.views.datasets import (
 )
 from searches.views.download import candidate_file, candidate_make_files, search_download
 from searches.views.drawings import architecture_drawing, candidate_drawing, search_report, search_tree
+from searches.views.ensembles import (
+    ensemble_delete,
+    ensemble_detail,
+    ensemble_file,
+    ensemble_list,
+    ensemble_make_files,
+    ensemble_new,
+    search_ensemble,
+)
 from searches.views.jobs import job_cancel, job_retry
 from searches.views.launch import search_new
 from searches.views.listing import list_csv, list_json, search_list
@@ -59,6 +68,12 @@ __all__ = [
     "dataset_list",
     "dataset_samples",
     "deleted_empty",
+    "ensemble_delete",
+    "ensemble_detail",
+    "ensemble_file",
+    "ensemble_list",
+    "ensemble_make_files",
+    "ensemble_new",
     "job_cancel",
     "job_retry",
     "list_csv",
@@ -70,6 +85,7 @@ __all__ = [
     "search_delete",
     "search_detail",
     "search_download",
+    "search_ensemble",
     "search_extend",
     "search_finish_now",
     "search_list",

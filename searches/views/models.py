@@ -10,9 +10,10 @@ from django.views.decorators.http import require_safe
 
 from searches.comparisons import interval
 from searches.diagrams import architecture_svg, thumbnail_scale, thumbnail_svg
-from searches.models import Candidate
+from searches.models import Candidate, Search
 from searches.nash.architecture import Architecture
 from searches.selectors import best_so_far, may_change_job
+from searches.selectors.ensembles import can_be_averaged, ensembles_with
 from searches.selectors.evaluation import evaluation_panel
 from searches.selectors.exports import files_panel
 from searches.selectors.looks import looks_at_test_set
@@ -42,6 +43,7 @@ def model_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "n_looks": looks_at_test_set(search),
         "chosen_accuracy": next((c.val_accuracy for c in reversed(line) if c.val_accuracy is not None), None),
         "growth": _growth(line),
+        **ensembles_context(search),
         "drawing": mark_safe(  # noqa: S308  # diagrams escape all text
             architecture_svg(Architecture.from_dict(candidate.architecture), None, width=NETWORK_WIDTH)
         ),
@@ -58,6 +60,15 @@ def _growth(line: list[Candidate]) -> list[dict[str, Any]]:
         {"candidate": c, "drawing": mark_safe(thumbnail_svg(network, against, scale=scale))}  # noqa: S308
         for c, network, against in zip(grown, networks, [None, *networks], strict=False)
     ]
+
+
+def ensembles_context(search: Search) -> dict[str, Any]:
+    """What the panel of a search's ensembles shows."""
+    return {
+        "ensembles": ensembles_with(search),
+        "can_be_averaged": can_be_averaged(search),
+        "n_missing": search.config["n_steps"] - 1,
+    }
 
 
 def files_context(request: HttpRequest, candidate: Candidate) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from searches.comparisons import CATALOGUE
 from searches.diagrams import architecture_svg, changes
 from searches.nash.architecture import Architecture
 from searches.selectors import search_state, training_state
+from searches.selectors.ensembles import ensembles_with
 from searches.views.buttons import BUTTONS
 from searches.views.drawings import NETWORK_WIDTH, room_for
 from searches.views.lookup import find_candidate, find_search
@@ -33,6 +34,7 @@ def search_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
         **notes_context(request, search, search),
         "notes_url": reverse("search_notes", args=[uuid]),
         "buttons": BUTTONS,
+        "ensembles": ensembles_with(search),
         "comparison_choices": [{"comparison": comparison} for comparison in CATALOGUE.values()],
     }
     return render(request, "searches/search.html", context)

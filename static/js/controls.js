@@ -9,6 +9,9 @@ const NEEDS = {
     if (store.openRow > store.nSteps) return "The final training is under way already.";
     return store.winnerOf(0) ? "" : "Possible once model_0 has been trained.";
   },
+  snapshots(store) {
+    return store.nSteps > 1 ? "" : null;
+  },
   failed(store) {
     return store.all.some((candidate) => store.canRetry(candidate)) ? "" : null;
   },

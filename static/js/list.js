@@ -95,6 +95,8 @@ function tell() {
   setText(byId("n-chosen"), `${count(chosen)} chosen`);
   byId("bulk-compare").disabled = chosen < 2 || chosen > 6;
   byId("bulk-compare").title = chosen < 2 ? "Choose a second search to compare with." : chosen > 6 ? "At most six can be compared." : "Side by side.";
+  byId("bulk-ensemble").disabled = chosen < 2;
+  byId("bulk-ensemble").title = chosen < 2 ? "Choose a second search to average with." : "Average their final models.";
   const head = byId("pick-all");
   if (!head) return;
   head.checked = chosen > 0 && chosen === all.length;
