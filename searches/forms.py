@@ -21,7 +21,7 @@ from searches.nash.config import GROUPS, InvalidConfig, SearchConfig
 from searches.nash.model_zip import DamagedModel
 from searches.nash.presets import PRESETS, Preset, preset_config, value_from_text
 from searches.selectors.access import Asker
-from searches.services.launch import Launched, create_search, errors_of_split
+from searches.services.launch import Launched, create_search, errors_of_split, with_snapshots
 
 FIRST_PRESET = "demo"
 SETTINGS = {f.name: f for f in fields(SearchConfig) if f.metadata.get("group")}
@@ -43,6 +43,7 @@ HOURS_WORDS = "Wall time since the first training began, pauses left out. Empty:
 GOAL_WORDS = (
     "Validation accuracy of the best network; balanced accuracy where selection is balanced. Empty: no goal."
 )
+ENSEMBLE_WORDS = "The best network of each step, trained to the end as the snapshots above are, and averaged."
 UNITS = {"k": 10**3, "m": 10**6, "g": 10**9}
 
 
@@ -90,6 +91,7 @@ class SearchForm(StartFields):
     preset = forms.ChoiceField(choices=[(p.name, p.title) for p in PRESETS.values()], required=False)
     hours_limit = LimitField(unit="hours", most=8760, example="12", help_text=HOURS_WORDS)
     accuracy_goal = LimitField(unit="%", most=100, example="92.5", help_text=GOAL_WORDS)
+    snapshot_ensemble = forms.BooleanField(required=False, help_text=ENSEMBLE_WORDS)
     config: SearchConfig
 
     def __init__(
@@ -120,6 +122,8 @@ class SearchForm(StartFields):
             values |= {"start": self.origin.start} if self.origin else {}
         try:
             self.config = SearchConfig(**values)
+            if cleaned.get("snapshot_ensemble"):
+                self.config = with_snapshots(self.config)
         except InvalidConfig as error:
             for name, message in error.errors.items():
                 if name == "start":
@@ -153,7 +157,7 @@ class SearchForm(StartFields):
     @property
     def launch_arguments(self) -> dict[str, Any]:
         """What services.create_search takes beside the settings and the owner."""
-        names = ("dataset", "name", "preset", "hours_limit", "accuracy_goal")
+        names = ("dataset", "name", "preset", "hours_limit", "accuracy_goal", "snapshot_ensemble")
         return {**{name: self.cleaned_data[name] for name in names}, "origin": self.origin}
 
     def launch(self, asker: Asker) -> Launched | None:
@@ -216,6 +220,7 @@ def _initial_of(search: Search) -> dict[str, Any]:
         "name": f"{search.name[: NAME_LENGTH - len(COPY)]}{COPY}",
         "hours_limit": _limit_text(search.hours_limit),
         "accuracy_goal": _limit_text(search.accuracy_goal, 100),
+        "snapshot_ensemble": search.snapshot_ensembles.exists(),
     }
 
 

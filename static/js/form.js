@@ -12,6 +12,18 @@ function number(name) {
   return /^\d+$/.test(text) ? Number(text) : null;
 }
 
+// ------------------------------------------------------------------ an ensemble is of snapshots
+
+const ensemble = field("snapshot_ensemble");
+const snapshots = form.querySelector('input[name="comparisons"][value="snapshots"]');
+ensemble.addEventListener("input", () => {
+  if (ensemble.checked) snapshots.checked = true;
+});
+snapshots.addEventListener("input", () => {
+  if (!snapshots.checked) ensemble.checked = false;
+});
+if (ensemble.checked) snapshots.checked = true;
+
 // ------------------------------------------------------------------ the budget
 
 function add() {
@@ -71,6 +83,7 @@ let named = form.hasAttribute("data-clone") ? null : field("name").value; // wha
 function take(radio) {
   const settings = JSON.parse(byId(`settings-${radio.value}`).textContent);
   for (const [name, value] of Object.entries(settings)) fill(name, value);
+  if (ensemble.checked) snapshots.checked = true;
   const dataset = [...field("dataset").options].find((option) => option.dataset.name === radio.dataset.dataset);
   if (dataset) field("dataset").value = dataset.value;
   rename();
