@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from searches import selectors, services, tasks
 from searches.models import Search
@@ -34,7 +34,7 @@ def list_ensembles(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 @router.post("", response={201: dict[str, Any], 404: Refusal, 409: Refusal}, summary="Average trained networks")
-def make_ensemble(request: HttpRequest, wanted: NewEnsemble) -> tuple[int, dict[str, Any]]:
+def make_ensemble(request: HttpRequest, wanted: NewEnsemble) -> Status[dict[str, Any]]:
     """Members are measured by a worker; snapshots that are missing are trained first."""
     by: Any = request.user
     visible = selectors.visible_to(by).select_related("owner", "dataset")
@@ -47,8 +47,8 @@ def make_ensemble(request: HttpRequest, wanted: NewEnsemble) -> tuple[int, dict[
         else:
             made = services.ensemble_runs(_in_order(visible, wanted.searches), by, wanted.name)
     except services.Refused as refusal:
-        return 409, {"detail": str(refusal)}
-    return 201, ensemble_dict(made)
+        return Status(409, {"detail": str(refusal)})
+    return Status(201, ensemble_dict(made))
 
 
 @router.get("{uuid}", response=dict[str, Any], summary="One ensemble: members, errors, gains, by number of members")
