@@ -17,15 +17,16 @@ from searches.comparisons import interval
 from searches.models import Artifact, Candidate, Ensemble, EnsembleMember
 from searches.nash.atomic import write_atomically
 from searches.selectors import artifact_path
-from searches.selectors.ensembles import ensemble_folder
+from searches.selectors.ensembles import ensemble_folder, part_tested_on
 from searches.selectors.exports import NAMES
 from searches.services.ensembles import MemberWeights, keep_ensemble_files, keep_measurement, record_looks
 from searches.work import Work
 from searches.worker_exports import assessed, versions
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from searches.nash.assessment import Floats
-    from searches.nash.data import ImageSet
     from searches.nash.network import Network
 
 Format = Artifact.Format
@@ -41,16 +42,18 @@ def measure_ensemble(work: Work) -> Mapping[str, Any]:
     """Average the outputs that the members gave on the test images, count, and keep the members' weights."""
     ensemble = _ensemble(work)
     members = list(ensemble.members.select_related("candidate__search__dataset"))
-    dataset = files.load_images(ensemble.dataset)
+    part = part_tested_on(_still_there(members[0]).search)
+    images, labels = _test_images(ensemble, part)
     total = len(members) + 1
     softmaxes, weights = [], []
     for done, member in enumerate(members):
         work.tell(done, total, f"reads what {member.name} says of the test images")
         candidate = _still_there(member)
         weights.append(_keep_weights(ensemble, member, candidate))
-        softmaxes.append(_softmax(candidate, dataset))
+        softmaxes.append(_softmax(candidate, images))
     work.tell(len(members), total, "averages and counts")
-    keep_measurement(ensemble, _measured(ensemble, softmaxes, dataset), weights, why="it is averaged in the ensemble")
+    measured = {**_measured(ensemble, softmaxes, images, labels), "test_part": part}
+    keep_measurement(ensemble, measured, weights, why="it is averaged in the ensemble")
     return {"said": f"{ensemble.name}: measured"}
 
 
@@ -60,6 +63,12 @@ def _ensemble(work: Work) -> Ensemble:
     if found is None:
         raise ValueError("the ensemble was deleted")
     return found
+
+
+def _test_images(ensemble: Ensemble, part: Sequence[int] | None) -> tuple[Tensor, Tensor]:
+    """Images and labels of its test set, or of the part of it (seed, size) that its members were tested on."""
+    seed, n_test = part or (0, None)
+    return files.load_images(ensemble.dataset).test_part(seed, n_test)
 
 
 def _still_there(member: EnsembleMember) -> Candidate:
@@ -87,7 +96,7 @@ def _keep_weights(ensemble: Ensemble, member: EnsembleMember, candidate: Candida
     return MemberWeights(member.pk, target.relative_to(settings.NASH_DATA_DIR).as_posix(), artifact.sha256)
 
 
-def _softmax(candidate: Candidate, dataset: ImageSet) -> Floats:
+def _softmax(candidate: Candidate, images: Tensor) -> Floats:
     """What its test brought (N, n_classes), as its training kept it; where that is lost, worked out again."""
     import numpy as np
 
@@ -100,17 +109,18 @@ def _softmax(candidate: Candidate, dataset: ImageSet) -> Floats:
     from searches.nash.evaluation import predict
 
     network, _ = files.load_network(candidate)
-    worked_out: Floats = predict(network, dataset.test_images).double().softmax(1).numpy()
+    worked_out: Floats = predict(network, images).double().softmax(1).numpy()
     return worked_out
 
 
-def _measured(ensemble: Ensemble, softmaxes: Sequence[Floats], dataset: ImageSet) -> dict[str, Any]:
+def _measured(
+    ensemble: Ensemble, softmaxes: Sequence[Floats], images: Tensor, labels: Tensor
+) -> dict[str, Any]:
     from searches.nash.averaging import gains, mean_softmax
 
-    labels = dataset.test_labels.numpy()
     return {
-        **gains(softmaxes, labels),
-        "evaluation": assessed(mean_softmax(softmaxes), dataset.test_images, dataset.test_labels, ensemble.dataset),
+        **gains(softmaxes, labels.numpy()),
+        "evaluation": assessed(mean_softmax(softmaxes), images, labels, ensemble.dataset),
     }
 
 
@@ -211,14 +221,14 @@ def _prove(networks: Sequence[Network], folder: Path, ensemble: Ensemble, work: 
     """Parity of the forms on the test images, one more look at them. Raises ValueError."""
     from searches.nash.parity import LOADERS, parity
 
-    dataset = files.load_images(ensemble.dataset)
+    images, labels = _test_images(ensemble, (ensemble.result or {}).get("test_part"))
     record_looks(ensemble, "files are held against the trainer, of the ensemble")
     order = ["trainer", *LOADERS]
 
     def on_batch(form: str, done: int) -> None:
         work.tell(4 + order.index(form), N_STEPS, f"counts errors of {form} on the test images, {done:,} done")
 
-    found = parity(networks, folder, dataset.test_images, dataset.test_labels, on_batch=on_batch)
+    found = parity(networks, folder, images, labels, on_batch=on_batch)
     if not found["holds"]:
         errors = ", ".join(f"{name} {100 * error:.2f} %" for name, error in found["errors"].items())
         raise ValueError(f"the files do not answer alike on the test images: {errors}; none was kept")

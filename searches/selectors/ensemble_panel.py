@@ -104,14 +104,14 @@ def _member(member: EnsembleMember, result: Facts | None, place: int) -> Facts:
         "error": 1 - right / n,
         "interval": _error_interval(right, n),
         "error_without": 1 - without["n_right"] / n,
-        "adds": _gain(*without["differs"], n),
+        "adds": _gain(without["differs"], n),
     }
 
 
 def gain_over_best(result: Facts) -> Facts:
     """By how much the ensemble errs less than its best member, on the same images."""
     best = max(result["members"], key=lambda member: member["n_right"])
-    return {**_gain(*best["differs"], result["n_images"]), "place": result["members"].index(best) + 1}
+    return {**_gain(best["differs"], result["n_images"]), "place": result["members"].index(best) + 1}
 
 
 def gain_over_mean(result: Facts) -> Facts:
@@ -122,8 +122,9 @@ def gain_over_mean(result: Facts) -> Facts:
     return {"gain": gain, "interval": (gain - half, gain + half), "error": 1 - mean_right / result["n_images"]}
 
 
-def _gain(only_all: int, only_other: int, n: int) -> Facts:
-    """The difference in accuracy, with the interval and the test of McNemar's for the same images."""
+def _gain(differs: Sequence[int], n: int) -> Facts:
+    """From images that all get right and the other does not, and the reverse: gain, paired interval, McNemar's p."""
+    only_all, only_other = differs
     return {
         "gain": (only_all - only_other) / n,
         "interval": paired_interval(only_all, only_other, n),

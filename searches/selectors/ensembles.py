@@ -59,6 +59,12 @@ def final_model(search: Search) -> Candidate | None:
     return _tested(finals).first()
 
 
+def part_tested_on(search: Search) -> tuple[int, int] | None:
+    """Seed and size of the part of the test images that its networks are tested on; None where it is all of them."""
+    n_test = search.n_test
+    return None if n_test == search.dataset.n_test else (search.config["seed"], n_test)
+
+
 def snapshot_members(search: Search) -> list[Candidate]:
     """The networks of a snapshot ensemble that are trained: the snapshots by step, then the final model."""
     snapshots = search.candidates.filter(kind=Candidate.Kind.SNAPSHOT, step__lt=search.config["n_steps"])

@@ -23,6 +23,7 @@ from searches.selectors.ensembles import (
     final_model,
     may_change_ensemble,
     measure_subject,
+    part_tested_on,
     snapshot_members,
     waiting_snapshots,
 )
@@ -130,6 +131,11 @@ def _refuse_other_images(searches: Sequence[Search]) -> None:
                 f"“{first.name}” and “{other.name}” learned from different images ({a.name} and {b.name}): there is "
                 "no test set that both have never seen."
             )
+
+
+    if len({part_tested_on(search) for search in searches}) > 1:
+        sizes = ", ".join(f"{search.n_test:,} of “{search.name}”" for search in searches)
+        raise Refused(f"They were tested on different images (n_test, drawn by the seed): {sizes}.")
 
 
 def _classes(search: Search) -> Any:

@@ -11,6 +11,15 @@ AXE = (Path(__file__).parents[1] / "vendor" / "axe" / "axe.min.js").read_text()
 RUN = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
   .filter(({ impact }) => impact === "serious" || impact === "critical")
   .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
+ENSEMBLE = """
+from searches.models import Ensemble, Search
+from searches.services.members import add_members, ask_to_measure
+search = Search.objects.get(uuid="{uuid}")
+final = search.candidates.get(kind="final")
+made = Ensemble.objects.create(name="Both", kind="runs", dataset=search.dataset, owner=search.owner)
+add_members(made, [final.parent, final])
+ask_to_measure(made, search.owner)
+"""
 
 
 def violations(page: Page) -> dict[str, list[str]]:
@@ -29,13 +38,24 @@ def menu(page: Page) -> list[str]:
     return page.eval_on_selector_all("header a[href^='/']", "links => links.map((link) => link.getAttribute('href'))")
 
 
-def test_no_page_has_a_serious_violation(open_page, finished, failed):
+@pytest.fixture(scope="module")
+def ensemble(site: Site, signed_in, finished) -> str:
+    """The uuid of an ensemble of the final model and the network that it was trained from; a worker measures it."""
+    site.manage("shell", "-c", ENSEMBLE.format(uuid=finished))
+    ((uuid,),) = site.rows("SELECT uuid FROM searches_ensemble WHERE name = 'Both'")
+    return str(UUID(uuid))
+
+
+def test_no_page_has_a_serious_violation(open_page, finished, failed, ensemble):
     page = open_page("/")
     running = launch(page, "Long", epoch_pretrain=500)
     expect(page.locator("#state")).to_contain_text("Pretraining")
     searches = [f"/searches/{uuid}/" for uuid in (running, failed, finished)]
     compared = f"/compare/?s={finished}&s={running}"
-    paths = dict.fromkeys(["/", *menu(page), *searches, f"/searches/{finished}/neighbour-1-1/", compared])
+    page.goto(f"/ensembles/{ensemble}/")
+    expect(page.get_by_text("Test error together")).to_be_visible(timeout=30_000)
+    networks = [f"/searches/{finished}/neighbour-1-1/", f"/ensembles/{ensemble}/"]
+    paths = dict.fromkeys(["/", *menu(page), *searches, *networks, compared])
     found = {}
     for path in paths:
         page.goto(path)

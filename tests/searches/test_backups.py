@@ -33,6 +33,9 @@ folder = settings.NASH_DATA_DIR / "searches" / str(launched.uuid) / candidate.sl
 folder.mkdir(parents=True)
 (folder / "checkpoint-1-1.pt").write_bytes(b"state")
 (folder / "weights.st").write_bytes(b"weights")
+linked = settings.NASH_DATA_DIR / "ensembles" / "some" / "member-1.safetensors"  # as ensembles keep their members
+linked.parent.mkdir(parents=True)
+linked.hardlink_to(folder / "weights.st")
 (folder / ".weights.st.tmp").write_bytes(b"half of it")
 for n, format in (("weights.st", "weights"), ("gone.zip", "model_zip")):
     Artifact.objects.create(
@@ -85,7 +88,7 @@ class Place:
         return done.stdout.splitlines()
 
     def files(self) -> dict[str, bytes]:
-        tops = ("searches", "datasets")
+        tops = ("searches", "ensembles", "datasets")
         paths = [p for top in tops for p in (self.folder / top).rglob("*") if p.is_file()]
         return {str(p.relative_to(self.folder)): p.read_bytes() for p in paths}
 
@@ -115,6 +118,7 @@ def comes_back(place: Place, kept: Place, words: str) -> None:
     there = {name: content for name, content in kept.files().items() if ".tmp" not in name}
     assert place.files() == there
     assert len(there) > 2
+    assert there["ensembles/some/member-1.safetensors"] == b"weights"
     assert (place.folder / "secret-key").read_text() == (kept.folder / "secret-key").read_text()
 
 

@@ -111,6 +111,16 @@ def test_the_same_members_are_no_second_ensemble(alice):
         services.ensemble_runs(searches, alice, "x" * 201)
 
 
+def test_searches_that_were_tested_on_a_part_of_the_images_are_averaged_on_that_part_alone(alice):
+    part = [make_trained_search(alice, name=f"Part {n}", seed=1, n_test=100, n_NM=n) for n in (2, 3)]
+    other = make_trained_search(alice, name="Other part", seed=2, n_test=100)
+    with pytest.raises(Refused, match=r"tested on different images .* 100 of “Part 2”, 100 of “Other part”"):
+        services.ensemble_runs([part[0], other], alice)
+    result = measured(services.ensemble_runs(part, alice)).result
+    assert (result["n_images"], result["test_part"]) == (100, [1, 100])
+    assert result["members"][0]["n_right"] == round(100 * final_model(part[0]).test_accuracy)
+
+
 # ---------------------------------------------------------------------- snapshots
 
 
