@@ -186,6 +186,7 @@ def test_a_clone_that_nobody_touches_has_the_same_settings_budget_and_data_set()
     assert form.launch_arguments == {
         "dataset": search.dataset, "name": "Leaves, copy", "preset": "", "hours_limit": 2.5, "accuracy_goal": 0.925,
         "origin": None,
+        "snapshot_ensemble": False,
     }  # fmt: skip
 
 
