@@ -133,7 +133,7 @@ def test_what_was_kept_comes_back(kept, archive, tmp_path):
 def test_a_folder_that_holds_something_is_refused_and_left_as_it_is(kept, archive):
     before = sorted(kept.folder.iterdir())
     words = kept.refused("restore", str(archive))
-    assert "holds something already (datasets, nash.sqlite3" in words
+    assert "holds something already (datasets, ensembles, nash.sqlite3" in words
     assert "NASH_DATA_DIR=/another/folder" in words
     assert sorted(kept.folder.iterdir()) == before
 
