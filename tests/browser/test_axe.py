@@ -1,7 +1,9 @@
 """axe-core on every page, in both themes: a running, a failed and a finished search, and a site without any."""
 
 from pathlib import Path
+from uuid import UUID
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import launch
