@@ -67,7 +67,7 @@ def points(difference: float | None, digits: int = 2) -> str:
 @register.filter
 def p_value(p: float) -> str:
     """p to two digits: 0.34, 0.0021, below 0.0001."""
-    return "below 0.0001" if p < 0.0001 else f"{float(f'{p:.2g}')}"
+    return "below 0.0001" if p < 0.0001 else f"{float(f'{p:.2g}'):g}"
 
 
 @register.filter
