@@ -68,6 +68,8 @@ def test_an_unknown_search_is_404(charlie):
 def test_the_api_describes_itself(charlie):
     schema = charlie.get("/api/v1/openapi.json").json()
     assert set(schema["paths"]) == {
+        "/api/v1/ensembles",
+        "/api/v1/ensembles/{uuid}",
         "/api/v1/jobs/{uuid}",
         "/api/v1/estimate",
         "/api/v1/operators",

@@ -44,6 +44,8 @@ COMMANDS = {
     "search_scalars": "scalars",
 }  # fmt: skip
 """Of each address of a search's pages the verb of the command that does the same."""
+ELSEWHERE = {"search_ensemble": ("ensemble", "create"), "candidate_answer": ("model", "predict")}
+"""What other commands than `search` do, and their verb."""
 ABOUT_SEARCHES = ("searches", "deleted/", "architectures/")
 """How these addresses begin; others are about data sets, workers and jobs, or lay searches side by side."""
 
@@ -53,12 +55,15 @@ def test_whatever_a_page_does_to_a_search_the_command_does_too():
 
     from searches.urls import urlpatterns
 
-    parser = load_command_class(get_commands()["search"], "search").create_parser("manage.py", "search")
-    verbs = set(parser._subparsers._group_actions[0].choices)
+    def verbs_of(command: str) -> set[str]:
+        parser = load_command_class(get_commands()[command], command).create_parser("manage.py", command)
+        return set(parser._subparsers._group_actions[0].choices)
+
     addresses = {str(p.pattern): p.name for p in urlpatterns if isinstance(p, URLPattern)}
     of_searches = {name for route, name in addresses.items() if not route or route.startswith(ABOUT_SEARCHES)}
-    assert set(COMMANDS) == of_searches
-    assert set(COMMANDS.values()) <= verbs
+    assert set(COMMANDS) | set(ELSEWHERE) == of_searches
+    assert set(COMMANDS.values()) <= verbs_of("search")
+    assert all(verb in verbs_of(command) for command, verb in ELSEWHERE.values())
 
 
 def test_several_are_told_at_once_and_what_is_refused_of_one_is_said_at_the_end(sent):

@@ -44,6 +44,8 @@ def test_every_verb_has_a_button_in_the_states_of_the_one_table(client, alice):
     elsewhere = {"train", "clone", "undelete", "extend"}  # what workers do; a link; the others are looked at below
     for verb in set(services.VERBS) - elsewhere:
         assert forms.pop(url(f"search_{verb}", search)) == set(services.VERBS[verb]), verb
+    averaged = forms.pop(url("search_ensemble", search))
+    assert averaged == set(services.VERBS["compare"])  # it trains what is missing as a comparison does
     assert forms == {}
     extend = re.search(r'id="extend-open"[^>]*data-offered-in="([^"]*)"', page)
     assert extend
