@@ -60,7 +60,7 @@ def main() -> int:
 
 def _take_all(opened: Opened, kept: Callable[[str, bytes], None]) -> None:
     page = opened("/")
-    kept("launch", _shot(opened("/searches/new/?preset=demo"), height=1240))
+    kept("launch", _once(opened("/searches/new/?preset=demo"), height=1240))
     repeated = [
         launch(page, f"{name}, seed {seed}", seed=seed, n_NM=n_morphisms, **SMALL)
         for name, n_morphisms in (("Three morphisms", 3), ("One morphism", 1))
@@ -69,15 +69,15 @@ def _take_all(opened: Opened, kept: Callable[[str, bytes], None]) -> None:
     for uuid in repeated:
         _ended(page, uuid)
         _tagged(page, "digits-3-steps")
-    kept("compare", _shot(opened(f"/compare/?{urlencode([('s', uuid) for uuid in repeated])}")))
+    kept("compare", _once(opened(f"/compare/?{urlencode([('s', uuid) for uuid in repeated])}")))
 
     uuid = launch(page, "Digits, four steps", **LARGER)
     wait_until(lambda: _is_worth_seeing(page), "a search in one of its last steps", PATIENCE / 1000)
     kept("search-running", _shot(page, height=1760))
-    kept("phone", _shot(opened(page.url, width=390, dark=True), height=1500))
+    kept("phone", _once(opened(page.url, width=390, dark=True), height=1500))
     _ended(page, uuid)
     _tagged(page, "readme", "What does one more step bring? *Compare with three steps.*")
-    kept("search-finished", _shot(opened(page.url, dark=True), height=1760))
+    kept("search-finished", _once(opened(page.url, dark=True), height=1760))
     page.goto(f"/searches/{uuid}/")
     kept("lineage", _shot(page, between=("#lineage", "#network")))
 
@@ -86,12 +86,12 @@ def _take_all(opened: Opened, kept: Callable[[str, bytes], None]) -> None:
     expect(page.get_by_role("link", name="model.onnx")).to_be_visible()
     page.reload()
     kept("model", _shot(page, height=1560))
-    kept("data-set", _shot(opened("/datasets/digits/", dark=True), height=1240))
+    kept("data-set", _once(opened("/datasets/digits/", dark=True), height=1240))
 
     launch(page, "Digits, wider start", **{**LARGER, "n_steps": 6, "n_neigh": 6})
     expect(page.locator("#state")).to_contain_text(re.compile("Step 1"))
     launch(page, "Digits, again", **{**SMALL, "seed": 7})
-    kept("list", _shot(opened("/")))
+    kept("list", _once(opened("/")))
 
 
 def _opened(browser: Browser, site: Site, account: Any, path: str, *, width: int = 1440, dark: bool = False) -> Page:
@@ -125,6 +125,14 @@ def _tagged(page: Page, tags: str, note: str = "") -> None:
     page.locator("#notes-note").fill(note)
     page.keyboard.press("Control+Enter")
     expect(page.locator("#notes-body .tag").first).to_be_visible()
+
+
+def _once(page: Page, **wanted: Any) -> bytes:
+    """A picture of a page that is not needed any more."""
+    try:
+        return _shot(page, **wanted)
+    finally:
+        page.context.close()
 
 
 def _shot(page: Page, *, height: int | None = None, between: tuple[str, str] | None = None) -> bytes:
