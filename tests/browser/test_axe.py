@@ -49,13 +49,13 @@ def ensemble(site: Site, signed_in, finished) -> str:
 
 
 def test_no_page_has_a_serious_violation(open_page, finished, failed, ensemble):
-    page = open_page("/")
+    page = open_page(f"/ensembles/{ensemble}/")
+    expect(page.get_by_text("Test error together")).to_be_visible(timeout=90_000)
+    page.goto("/")
     running = launch(page, "Long", epoch_pretrain=500)
     expect(page.locator("#state")).to_contain_text("Pretraining")
     searches = [f"/searches/{uuid}/" for uuid in (running, failed, finished)]
     compared = f"/compare/?s={finished}&s={running}"
-    page.goto(f"/ensembles/{ensemble}/")
-    expect(page.get_by_text("Test error together")).to_be_visible(timeout=30_000)
     networks = [f"/searches/{finished}/neighbour-1-1/", f"/ensembles/{ensemble}/"]
     paths = dict.fromkeys(["/", *menu(page), *searches, *networks, compared])
     found = {}

@@ -46,7 +46,7 @@ def test_the_form_counts_what_is_ticked(open_page):
     costs |= dict.fromkeys(["model_0-total", "wrn-16-4", "wrn-28-10"], 800)
     for name, epochs in costs.items():
         expect(page.locator(f"[data-epochs-of='{name}']")).to_have_text(f"{epochs} epochs")
-    page.get_by_label("Snapshots").check()
+    page.get_by_role("checkbox", name=re.compile("^Snapshots")).check()
     page.get_by_label("From scratch").check()
     expect(page.locator("[data-epochs]").first).to_have_text("1,405")
     expect(page.locator("#cost-comparisons")).to_contain_text("5 trainings")

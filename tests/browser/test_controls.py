@@ -21,10 +21,15 @@ for search in Search.objects.filter(status__in=("waiting", "running", "paused"),
     services.stop(search, "the end of a test")
 """
 FAIL = """
-from searches.models import Candidate, Search
-search = Search.objects.get(uuid="{uuid}")
-search.candidates.filter(status="pending").update(status="diverged", reason="the loss became NaN")
-Search.objects.filter(pk=search.pk).update(status="failed", reason="no candidate of pretraining survived")
+from django.db import transaction
+from searches.models import Search
+from searches.services.events import append, candidate_of, lock_search
+with transaction.atomic():
+    search = lock_search(Search.objects.get(uuid="{uuid}").pk)
+    search.candidates.filter(status="pending").update(status="diverged", reason="the loss became NaN")
+    Search.objects.filter(pk=search.pk).update(status="failed", reason="no candidate of pretraining survived")
+    candidates = [candidate_of(search, pk) for pk in search.candidates.values_list("pk", flat=True)]
+    append(search, "search_ended", "Search failed: no candidate of pretraining survived", candidates=candidates)
 """
 
 
