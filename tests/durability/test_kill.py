@@ -19,12 +19,12 @@ MIDDLE_SECONDS = 0.15
 KILLED, ASKED = signal.SIGKILL, signal.SIGTERM
 FAULTS = {
     "neighbour-1-1": (0, KILLED, "Child 1.1"),
-    "neighbour-1-2": (2, KILLED, "The parent, trained again as 1.2,"),
+    "neighbour-1-2": (1, KILLED, "The parent, trained again as 1.2,"),
     "neighbour-2-1": (1, KILLED, "Child 2.1"),
-    "neighbour-2-2": (2, ASKED, "The parent, trained again as 2.2,"),
+    "neighbour-2-2": (1, ASKED, "The parent, trained again as 2.2,"),
 }
 """What happens to whose worker in one search: the epochs that are done by then, in the middle of the
-next, and what the log calls it."""
+next, and what the log calls it. Not in the last epoch: it may have ended before the signal is there."""
 
 
 def signal_worker(site: Site, uuid: str, slot: str, epochs_done: int, number: signal.Signals) -> None:
