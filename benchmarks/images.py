@@ -28,15 +28,18 @@ def cifar10() -> str:
     for folder in (imported, converted):
         if (folder / "meta.json").is_file():
             return str(folder)
-    archive = Path(os.environ.get("NASH_TEST_CIFAR10") or ROOT.parent / "shared" / "data" / "cifar10.zip")
-    if not archive.is_file():
-        raise NoImages(
-            f"no CIFAR-10: neither imported ({imported}) nor an archive ({archive}); "
-            "set NASH_DATA_DIR or NASH_TEST_CIFAR10"
-        )
+    archive = cifar10_archive()
     BUILD.mkdir(exist_ok=True)
     convert(archive, converted, name=NAME)
     return str(converted)
+
+
+def cifar10_archive() -> Path:
+    """The archive that NASH_TEST_CIFAR10 names, else ../shared/data/cifar10.zip. Raises NoImages."""
+    archive = Path(os.environ.get("NASH_TEST_CIFAR10") or ROOT.parent / "shared" / "data" / "cifar10.zip")
+    if not archive.is_file():
+        raise NoImages(f"no archive of CIFAR-10 ({archive}): set NASH_TEST_CIFAR10, or NASH_DATA_DIR to one imported")
+    return archive
 
 
 def cifar10_or_leave() -> str:
