@@ -253,7 +253,7 @@ def test_the_smoke_run_measures_every_part_in_processes_of_their_own(tmp_path: P
     monkeypatch.setattr("sys.argv", ["benchmarks", "--quick", "--data", "digits"])
     bench.main()
     measures = read_json(tmp_path / "bench-quick.json")
-    of_the_web = ("epoch_to_pixel", "push_", "page_", "request_", "largest_frame")  # make bench-web measures these
+    of_the_web = ("epoch_to_pixel", "push_", "page_", "request_", "largest_frame", "tree_")  # of bench-web
     of_large_networks = ("ratio_B", "ratio_C", "_two_B", "_two_C")
     wanted = {name for name in GOALS if not name.startswith(of_the_web) and not name.endswith(of_large_networks)}
     assert wanted | {"eval_ratio_B", "eval_argmax_agreement_B"} <= measures.keys()
