@@ -6,6 +6,7 @@ Pages that are about no search watch a board: ws/boards/<name>/.
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
@@ -24,7 +25,7 @@ PERMISSION_SECONDS = 60.0
 NOT_SIGNED_IN, NOT_FOUND, INTERNAL_ERROR = 4401, 4404, 1011
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
+class LiveConsumer(AsyncWebsocketConsumer, ABC):
     """Sends a watcher's frames as they come.
 
     Closes with 4401 who is not signed in (any more) and with 4404 where there is nothing to see; both are asked at
@@ -45,9 +46,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
             with suppress(asyncio.CancelledError):
                 await self.pump
 
+    @abstractmethod
     async def _watch(self) -> Watcher | None:
         """What is sent; None after closing the socket."""
-        raise NotImplementedError
 
     async def _permitted(self) -> Any:
         """None after closing the socket where its user may not listen, else what is to be known of what is seen."""
@@ -60,8 +61,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self.close(NOT_FOUND)
         return found
 
+    @abstractmethod
     async def _seen_by(self, user: Any) -> Any:
-        raise NotImplementedError
+        """What is to be known of what this user may see; None where there is nothing."""
 
     async def _send_all(self, watcher: Watcher) -> None:
         """Send frame by frame; a browser that takes them slowly is waited for, and lags."""
