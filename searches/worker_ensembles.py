@@ -21,7 +21,7 @@ from searches.selectors.ensembles import ensemble_folder, part_tested_on
 from searches.selectors.exports import NAMES
 from searches.services.ensembles import MemberWeights, keep_ensemble_files, keep_measurement, record_looks
 from searches.work import Work
-from searches.worker_exports import assessed, versions
+from searches.worker_exports import N_STEPS, assessed, held_against_trainer, versions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Format = Artifact.Format
 KEPT = (*NAMES,)
 """All files are made here, the weights of all members among them."""
-N_STEPS = 8
 
 
 # ---------------------------------------------------------------------- measuring
@@ -219,17 +218,7 @@ def _card_info(ensemble: Ensemble) -> dict[str, Any]:
 
 def _prove(networks: Sequence[Network], folder: Path, ensemble: Ensemble, work: Work) -> dict[str, Any]:
     """Parity of the forms on the test images, one more look at them. Raises ValueError."""
-    from searches.nash.parity import LOADERS, parity
-
     images, labels = _test_images(ensemble, (ensemble.result or {}).get("test_part"))
     record_looks(ensemble, "files are held against the trainer, of the ensemble")
-    order = ["trainer", *LOADERS]
-
-    def on_batch(form: str, done: int) -> None:
-        work.tell(4 + order.index(form), N_STEPS, f"counts errors of {form} on the test images, {done:,} done")
-
-    found = parity(networks, folder, images, labels, on_batch=on_batch)
-    if not found["holds"]:
-        errors = ", ".join(f"{name} {100 * error:.2f} %" for name, error in found["errors"].items())
-        raise ValueError(f"the files do not answer alike on the test images: {errors}; none was kept")
+    found = held_against_trainer(networks, folder, images, labels, work, "test")
     return {**found, "where": "test"}

@@ -126,10 +126,22 @@ def _prove(
     """Parity of the forms; of what was tested also how it errs, from the outputs of that test. Raises ValueError."""
     import numpy as np
 
-    from searches.nash.parity import LOADERS, parity
-
     where = "test" if on_test else "validation"
     look = record_look(candidate, "its files are held against the trainer") if on_test else None
+    found = held_against_trainer(networks, folder, images, labels, work, where)
+    result: dict[str, Any] = {"parity": {**found, "where": where, "look": look}}
+    if on_test and (softmax := candidate.artifacts.filter(format=Format.TEST_SOFTMAX).first()):
+        outputs = np.load(selectors.artifact_path(softmax), allow_pickle=False)
+        result["evaluation"] = assessed(outputs, images, labels, candidate.search.dataset)
+    return result
+
+
+def held_against_trainer(
+    networks: Sequence[Network], folder: Path, images: Tensor, labels: Tensor, work: Work, where: str
+) -> dict[str, Any]:
+    """Errors of every form in the folder beside the trainer's own. Raises ValueError where they do not agree."""
+    from searches.nash.parity import LOADERS, parity
+
     order = ["trainer", *LOADERS]
 
     def on_batch(form: str, done: int) -> None:
@@ -139,11 +151,7 @@ def _prove(
     if not found["holds"]:
         errors = ", ".join(f"{name} {100 * error:.2f} %" for name, error in found["errors"].items())
         raise ValueError(f"the files do not answer alike on the {where} images: {errors}; none was kept")
-    result: dict[str, Any] = {"parity": {**found, "where": where, "look": look}}
-    if on_test and (softmax := candidate.artifacts.filter(format=Format.TEST_SOFTMAX).first()):
-        outputs = np.load(selectors.artifact_path(softmax), allow_pickle=False)
-        result["evaluation"] = assessed(outputs, images, labels, candidate.search.dataset)
-    return result
+    return found
 
 
 def assessed(outputs: Floats, images: Tensor, labels: Tensor, dataset: DataSet) -> dict[str, Any]:
