@@ -106,6 +106,7 @@ urlpatterns = [
     path("ensembles/", views.ensemble_list, name="ensemble_list"),
     path("ensembles/new/", views.ensemble_new, name="ensemble_new"),
     path("ensembles/<uuid:uuid>/", views.ensemble_detail, name="ensemble_detail"),
+    path("ensembles/<uuid:uuid>/answer/", views.ensemble_answer, name="ensemble_answer"),
     path("ensembles/<uuid:uuid>/delete/", views.ensemble_delete, name="ensemble_delete"),
     path("ensembles/<uuid:uuid>/files/", views.ensemble_make_files, name="ensemble_make_files"),
     path("ensembles/<uuid:uuid>/files/<str:name>", views.ensemble_file, name="ensemble_file"),

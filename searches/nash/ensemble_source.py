@@ -12,6 +12,7 @@ from pprint import pformat
 from typing import Any
 
 from searches.nash.architecture import Architecture
+from searches.nash.export_code import WIDTH, forward, layers
 from searches.nash.export_source import (
     FOUND,
     HEAD,
@@ -19,11 +20,8 @@ from searches.nash.export_source import (
     LOAD,
     MAIN,
     MAX_CLASSES_IN_WORDS,
-    WIDTH,
     class_names,
-    forward,
     functions,
-    layers,
     words,
 )
 from searches.nash.model_card import USE, accuracy_section, list_section, table_section

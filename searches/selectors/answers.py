@@ -13,7 +13,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from searches.model_store import open_model
-from searches.models import Artifact, Candidate
+from searches.models import Artifact, Candidate, DataSet, Ensemble, EnsembleFile
 from searches.selectors.files import artifact_path
 
 MAX_PICTURE_BYTES = 20 * 2**20
@@ -82,15 +82,30 @@ def tried(candidate: Candidate, samples: Sequence[Sample]) -> Tried | None:
         onnx=reverse("candidate_file", args=[*place, "model.onnx"]) if onnx else "",
         onnx_bytes=onnx.bytes if onnx else 0,
         server=reverse("candidate_answer", args=place),
-        classes=class_names(candidate),
+        classes=class_names(search.dataset),
         shape=search.dataset.input_shape,
         samples=samples,
         samples_note=note,
     )
 
 
-def class_names(candidate: Candidate) -> list[str]:
-    dataset = candidate.search.dataset
+def tried_ensemble(ensemble: Ensemble, samples: Sequence[Sample]) -> Tried | None:
+    """The panel of an ensemble; None until its files are made."""
+    onnx = ensemble.files.filter(format=Artifact.Format.ONNX).first()
+    if onnx is None:
+        return None
+    return Tried(
+        onnx=reverse("ensemble_file", args=[ensemble.uuid, "model.onnx"]),
+        onnx_bytes=onnx.bytes,
+        server=reverse("ensemble_answer", args=[ensemble.uuid]),
+        classes=class_names(ensemble.dataset),
+        shape=ensemble.dataset.input_shape,
+        samples=samples,
+        samples_note="Training images; the members were trained on them.",
+    )
+
+
+def class_names(dataset: DataSet) -> list[str]:
     return list(dataset.meta.get("classes") or [f"class {k}" for k in range(dataset.n_classes)])
 
 
@@ -112,7 +127,18 @@ def answer_of(candidate: Candidate, picture: bytes) -> list[float]:
     raise NoAnswer("The weights of this network are no longer kept.")
 
 
-def ask(request: dict[str, Any], artifact: Artifact, model: IO[bytes], picture: bytes) -> list[float]:
+def answer_of_ensemble(ensemble: Ensemble, picture: bytes) -> list[float]:
+    """Probabilities of all classes by its model.onnx. Raises NoAnswer. Nothing is kept."""
+    onnx = ensemble.files.filter(format=Artifact.Format.ONNX).first()
+    if onnx is None:
+        raise NoAnswer("The files of this ensemble are not made yet.")
+    try:
+        return ask({"shape": ensemble.dataset.input_shape}, onnx, open_model(onnx.file), picture)
+    except OSError as error:
+        raise NoAnswer("The model's file cannot be read on the server.") from error
+
+
+def ask(request: dict[str, Any], artifact: Artifact | EnsembleFile, model: IO[bytes], picture: bytes) -> list[float]:
     """Probabilities by a process of its own (nash/answering.py). Raises NoAnswer, Busy, OSError."""
     with closing(model):
         if not AT_WORK.acquire(timeout=WAIT_SECONDS):

@@ -28,7 +28,7 @@ from searches.views.log import search_log, search_scalars
 from searches.views.models import model_detail
 from searches.views.pages import candidate_detail, search_detail
 from searches.views.tables import results, results_csv
-from searches.views.trying import candidate_answer, dataset_image
+from searches.views.trying import candidate_answer, dataset_image, ensemble_answer
 from searches.views.uploads import upload_begin, upload_discard, upload_piece
 from searches.views.verbs import (
     deleted_empty,
@@ -68,6 +68,7 @@ __all__ = [
     "dataset_list",
     "dataset_samples",
     "deleted_empty",
+    "ensemble_answer",
     "ensemble_delete",
     "ensemble_detail",
     "ensemble_file",

@@ -20,6 +20,7 @@ from searches.services import Refused
 from searches.views.bulk import chosen_uuids
 from searches.views.download import send_model
 from searches.views.lookup import find_search
+from searches.views.trying import try_ensemble, with_webassembly
 
 SHOWN = 200
 """Searches to choose from: the newest."""
@@ -73,6 +74,7 @@ def search_ensemble(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return redirect("ensemble_detail", uuid=made.uuid)
 
 
+@with_webassembly
 @require_safe
 def ensemble_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Members, what averaging gains, by number of members and without each; files; how it errs."""
@@ -86,6 +88,7 @@ def ensemble_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "best": facts["members"][facts["gain_over_best"]["place"] - 1] if facts["gain_over_best"] else None,
         **panel,
         "evaluation": evaluation_panel(panel["evaluation"]),
+        "try_it": try_ensemble(ensemble),
         "may_change": may_change_ensemble(request.user, ensemble),
         "may_change_job": any(selectors.may_change_job(request.user, job) for job in jobs),
     }

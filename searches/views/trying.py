@@ -11,10 +11,22 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from searches import datasets
-from searches.models import Candidate, DataSet, Search
+from searches.models import Candidate, DataSet, Ensemble
 from searches.nash.imagefolder.samples import held_back, one_image
 from searches.nash.streams import derive
-from searches.selectors.answers import MAX_PICTURE_BYTES, Busy, NoAnswer, Sample, Tried, answer_of, tried
+from searches.selectors.answers import (
+    MAX_PICTURE_BYTES,
+    Busy,
+    NoAnswer,
+    Sample,
+    Tried,
+    answer_of,
+    answer_of_ensemble,
+    class_names,
+    tried,
+    tried_ensemble,
+)
+from searches.selectors.ensembles import ensembles_visible_to
 from searches.views.datasets import YEAR
 from searches.views.lookup import find_candidate, find_search
 
@@ -43,6 +55,13 @@ def send_answer(request: HttpRequest, answered: Callable[[bytes], list[float]]) 
         return JsonResponse({"error": str(refusal)}, status=422)
 
 
+@require_POST
+def ensemble_answer(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The same of an ensemble."""
+    ensemble = get_object_or_404(ensembles_visible_to(request.user), uuid=uuid)
+    return send_answer(request, lambda picture: answer_of_ensemble(ensemble, picture))
+
+
 @require_safe
 def dataset_image(request: HttpRequest, name: str, digest: str, index: int) -> HttpResponse:
     """One training image as PNG; its address has the digest, so it can be kept for ever."""
@@ -55,17 +74,21 @@ def dataset_image(request: HttpRequest, name: str, digest: str, index: int) -> H
 
 
 def try_it(candidate: Candidate) -> Tried | None:
-    """The panel of a network, with samples; `candidate.search` is read."""
-    return tried(candidate, samples_of(candidate.search))
+    """The panel of a network, with validation images of its search; `candidate.search` is read."""
+    search, config = candidate.search, candidate.search.search_config
+    return tried(candidate, samples_of(search.dataset, config.seed, config.n_validation))
 
 
-def samples_of(search: Search) -> list[Sample]:
-    """Validation images of a search, of up to ten classes; none where they cannot be read."""
-    dataset, config = search.dataset, search.search_config
+def try_ensemble(ensemble: Ensemble) -> Tried | None:
+    """The panel of an ensemble, with training images."""
+    return tried_ensemble(ensemble, samples_of(ensemble.dataset))
+
+
+def samples_of(dataset: DataSet, seed: int = 0, n_validation: int | None = None) -> list[Sample]:
+    """Validation images of a search of this seed, of up to ten classes; none where they cannot be read."""
     try:
-        chosen = held_back(datasets.folder_of(dataset.name), derive(config.seed, "split"), config.n_validation)
+        chosen = held_back(datasets.folder_of(dataset.name), derive(seed, "split"), n_validation)
     except (OSError, ValueError):
         return []
-    names = dataset.meta.get("classes") or [f"class {k}" for k in range(dataset.n_classes)]
-    place = [dataset.name, dataset.digest[:16]]
+    names, place = class_names(dataset), [dataset.name, dataset.digest[:16]]
     return [Sample(reverse("dataset_image", args=[*place, index]), names[label]) for index, label in chosen]

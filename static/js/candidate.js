@@ -6,6 +6,7 @@ import { Curves } from "./curves.js";
 import { Network } from "./drawing.js";
 import { count, duration, percent, plusMinus, scientific, short } from "./format.js";
 import { Notes } from "./notes.js";
+import { tellOffline } from "./offline.js";
 import { goLive, openStore } from "./page.js";
 import { isComparison, isParentSlot, isTested } from "./state.js";
 
@@ -19,7 +20,7 @@ function draw() {
   state(candidate);
   figures(candidate);
   record(candidate);
-  offline();
+  tellOffline(lostAt, "The training goes on; this page catches up by itself.");
 }
 
 function state(candidate) {
@@ -111,12 +112,6 @@ function sealValue(seal, value, limit, images) {
   const holds = value <= limit;
   const verdict = h("span", { class: `badge ${holds ? "badge-good" : "badge-bad"}` }, icon(holds ? "check" : "cross"), holds ? "holds" : "broken");
   return [scientific(value), h("span", { class: "muted" }, ` limit ${scientific(limit)}, ${count(images)} images `), verdict];
-}
-
-function offline() {
-  const seconds = lostAt === null ? 0 : (performance.now() - lostAt) / 1000;
-  byId("offline").hidden = seconds < 2;
-  if (lostAt !== null) setText(byId("offline-words"), `Not connected for ${duration(seconds)}. The training goes on; this page catches up by itself.`);
 }
 
 draw();

@@ -1,5 +1,6 @@
 // What the settings would cost: asked of the server once somebody has stopped typing, and until its simulations are whole.
 
+import { say } from "./announce.js";
 import { byId, setText } from "./dom.js";
 
 const STILL_MS = 350; // after the last key
@@ -39,6 +40,7 @@ async function ask(question) {
     show(answer);
     if (!answer.is_whole && question < MOST_QUESTIONS) later(AGAIN_MS, question + 1);
     else delete panel.dataset.asking;
+    if (answer.is_whole && answer.time_words) say(`It will take ${answer.time_words}.`);
   } catch (error) {
     if (error.name !== "AbortError") show({}); // no connection: no estimate; the next change asks again
   }

@@ -1,13 +1,13 @@
 // Buttons that copy a sha256.
 
-import { byId, setText } from "./dom.js";
+import { say } from "./announce.js";
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
-    setText(byId("announcer"), "Copied");
+    say("Copied");
     button.dataset.copied = "";
     setTimeout(() => delete button.dataset.copied, 1500);
   } catch {

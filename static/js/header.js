@@ -2,6 +2,7 @@
 
 import { byId, h, oncePerFrame, setChildren, setText } from "./dom.js";
 import { about, bytes, count, duration, percent, plural, plusMinus, short, sum, when } from "./format.js";
+import { tellOffline } from "./offline.js";
 import { hasEnded } from "./state.js";
 import { stateWords } from "./words.js";
 
@@ -53,10 +54,7 @@ export class Header {
   }
 
   #connection() {
-    const lost = this.#since !== null;
-    const seconds = lost ? (performance.now() - this.#since) / 1000 : 0;
-    byId("offline").hidden = seconds < 2; // a blink is not worth a word
-    if (lost) setText(byId("offline-words"), `Not connected for ${duration(seconds)}. The search goes on; this page catches up by itself.`);
+    tellOffline(this.#since, "The search goes on; this page catches up by itself.");
   }
 
   // ------------------------------------------------------------------ budget bar
@@ -153,9 +151,10 @@ export class Header {
   #lead(best) {
     if (!best || best.val_accuracy === null) return "known when the pretraining has ended";
     const where = best.step === 0 ? "pretraining" : `step ${best.step}`;
+    const decides = this.#store.search.config.selection === "balanced" ? `balanced ${percent(best.val_balanced)}, which decides; ` : "";
     const leader = this.#store.leaderOf(this.#store.openRow);
-    const lead = leader && leader.id !== best.id && leader.kind === "neighbour" ? `. Leads in step ${leader.step}: ${leader.code} with ${percent(leader.val_accuracy)}` : "";
-    return `${best.code}, ${where}${lead}`;
+    const lead = leader && leader.id !== best.id && leader.kind === "neighbour" ? `. Leads in step ${leader.step}: ${leader.code} with ${percent(this.#store.measure(leader))}` : "";
+    return `${decides}${best.code}, ${where}${lead}`;
   }
 
   #growth(best) {

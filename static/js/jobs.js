@@ -1,6 +1,7 @@
 // Follows the background jobs of a page: the socket of its search, or else the board of jobs, tells each second how far
 // each is. Once one has ended, the part of the page round it (data-job-region, with an id) is fetched anew.
 
+import { say } from "./announce.js";
 import { Connection } from "./connection.js";
 import { byId, setText } from "./dom.js";
 import { count } from "./format.js";
@@ -38,6 +39,7 @@ async function catchUp() {
 function show(panel, job) {
   if (!OPEN.includes(job.status)) {
     panel.dataset.jobStatus = job.status;
+    say(`${job.title}: ${job.status}. ${job.reason}`);
     renew(panel);
     return;
   }

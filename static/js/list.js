@@ -1,6 +1,7 @@
 // The list of searches: true without a reload. Filters, states, order, columns and pages are an address each; this
 // changes the address without leaving the page. What is chosen stays chosen while the list is refreshed.
 
+import { say } from "./announce.js";
 import { confirmForms } from "./confirm.js";
 import { byId, setText } from "./dom.js";
 import { bytes, count, duration } from "./format.js";
@@ -33,6 +34,7 @@ async function show(url, remember) {
   else history.replaceState(null, "", url);
   byId("back").value = location.search;
   await refresh(true);
+  say(byId("list-n")?.textContent ?? "No search is like that.");
 }
 
 let typing = 0;
@@ -105,7 +107,9 @@ function tell() {
 
 document.addEventListener("change", (event) => {
   if (event.target.id === "pick-all") for (const box of picks()) box.checked = event.target.checked;
-  if (event.target.id === "pick-all" || event.target.name === "s") tell();
+  if (event.target.id !== "pick-all" && event.target.name !== "s") return;
+  tell();
+  say(byId("n-chosen").textContent);
 });
 document.addEventListener("refreshed", tell);
 tell();

@@ -4,11 +4,10 @@
 // what is ticked stays ticked. X-Live: a message that waits to be read is left for a page that somebody opens.
 
 import { Connection } from "./connection.js";
-import { byId, setText } from "./dom.js";
-import { duration } from "./format.js";
+import { byId } from "./dom.js";
+import { tellOffline } from "./offline.js";
 import { tellTimes } from "./times.js";
 
-const LATE = 2000; // ms without a connection before that is said
 let lostAt = performance.now();
 let connected = false;
 let asking = false;
@@ -63,7 +62,5 @@ function take(page) {
 }
 
 function tell() {
-  const away = connected ? 0 : performance.now() - lostAt;
-  byId("offline").hidden = away < LATE;
-  setText(byId("offline-words"), `Not connected for ${duration(away / 1000)}. What is shown is of then; this page catches up by itself.`);
+  tellOffline(connected ? null : lostAt, "What is shown is of then; this page catches up by itself.");
 }

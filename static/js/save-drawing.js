@@ -1,5 +1,7 @@
 // The drawing of a network as a file: SVG from the server, PNG painted here from that SVG with the styles in it.
 
+import { say } from "./announce.js";
+
 const SCALE = 2; // pixels of the picture for each of the drawing
 
 /** The two links of `box`: the SVG's is plain, the PNG's is painted when it is asked for. */
@@ -27,6 +29,7 @@ export class SaveDrawing {
       this.#said.textContent = "";
     } catch {
       this.#said.textContent = "The picture could not be made: the server did not answer. Try again.";
+      say(this.#said.textContent);
     } finally {
       this.#png.disabled = false;
     }

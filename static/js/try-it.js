@@ -1,6 +1,7 @@
 // Try it: a picture is dropped, chosen, pasted or clicked on; what the model says of it stands beside it. The browser
 // works it out; where it cannot, the server is asked.
 
+import { say } from "./announce.js";
 import { byId, h, s, setText } from "./dom.js";
 import { percent } from "./format.js";
 import { input, pixels, show } from "./try-it/pixels.js";
@@ -9,7 +10,7 @@ import { probabilities } from "./try-it/runtime.js";
 const TOP = 5;
 const BAR = 120;
 
-let panel, settings, places, file;
+let panel, settings, places, file; // panel: undefined while the page has none
 let turn = 0; // the picture on show; answers to earlier ones come too late
 let picture = ""; // its address
 
@@ -87,7 +88,7 @@ function present(blob, values, found, shows) {
   const [name, value] = order[0];
   byId("try-it-verdict").replaceChildren(h("strong", null, name), ` ${percent(value, 1)}`, shows ? h("span", { class: "muted" }, shows === name ? " as the data set says" : ` the data set says ${shows}`) : "");
   byId("try-it-answer").hidden = false;
-  setText(byId("announcer"), `${name}, ${percent(value, 1)}`);
+  say(`${name}, ${percent(value, 1)}`);
 }
 
 function line(name, value, isRest) {
@@ -145,7 +146,7 @@ function begin() {
 
 document.addEventListener("paste", (event) => {
   const pasted = imageOf(event.clipboardData);
-  if (pasted && !event.target.closest("input, textarea")) classify(pasted);
+  if (panel && pasted && !event.target.closest("input, textarea")) classify(pasted);
 });
 begin();
 document.addEventListener("renewed", begin);

@@ -1,6 +1,7 @@
 // An archive goes up in pieces, each where the server says that its file ends: after a reload or a broken network the
 // same file goes on from there.
 
+import { say } from "./announce.js";
 import { byId, setText } from "./dom.js";
 
 const PIECE = 4 * 2 ** 20;
@@ -64,9 +65,11 @@ async function upload(chosen, { url, offset }, signal) {
     show(offset, chosen.size, `${megabytes(offset)} of ${megabytes(chosen.size)} are there.`);
     try {
       offset = await send(url, chosen, offset, signal);
+      if (tries > 0) say("Connected again; the upload goes on.");
       tries = 0;
     } catch (error) {
       if (signal.aborted || !(error instanceof TypeError)) throw error; // a TypeError is the network's
+      if (tries === 0) say(`Not connected. ${megabytes(offset)} are safe; the upload goes on by itself.`);
       const seconds = WAITS[Math.min(tries++, WAITS.length - 1)];
       show(offset, chosen.size, `Not connected. ${megabytes(offset)} are safe; the next try comes in ${seconds} s.`);
       await wait(seconds, signal);
@@ -93,7 +96,10 @@ async function start(event) {
   } catch (error) {
     if (!halted.signal.aborted) mistakes({ file: error.message });
   }
-  if (halted.signal.aborted) setText(byId("upload-words"), "Halted. Start again and it goes on from here.");
+  if (halted.signal.aborted) {
+    setText(byId("upload-words"), "Halted. Start again and it goes on from here.");
+    say(byId("upload-words").textContent);
+  }
   busy(false);
 }
 

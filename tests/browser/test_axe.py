@@ -25,7 +25,8 @@ ask_to_measure(made, search.owner)
 
 
 def violations(page: Page) -> dict[str, list[str]]:
-    """What is serious or critical, by theme."""
+    """What is serious or critical, by theme; and what speaks unasked beside the one polite live region."""
+    expect(page.locator("[aria-live], [role=status], [role=log], output")).to_have_count(1)
     found = {}
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -56,8 +57,8 @@ def test_no_page_has_a_serious_violation(open_page, finished, failed, ensemble):
     expect(page.locator("#state")).to_contain_text("Pretraining")
     searches = [f"/searches/{uuid}/" for uuid in (running, failed, finished)]
     compared = f"/compare/?s={finished}&s={running}"
-    networks = [f"/searches/{finished}/neighbour-1-1/", f"/ensembles/{ensemble}/"]
-    paths = dict.fromkeys(["/", *menu(page), *searches, *networks, compared])
+    networks = [f"/searches/{finished}/neighbour-1-1/", f"/searches/{finished}/model/", f"/ensembles/{ensemble}/"]
+    paths = dict.fromkeys(["/", *menu(page), *searches, *networks, compared, "/datasets/digits/"])
     found = {}
     for path in paths:
         page.goto(path)

@@ -214,7 +214,9 @@ def test_the_page_of_a_child_draws_it_against_its_parent(client, alice):
     assert page.status_code == 200
     assert f"<h1 id=\"candidate-h\">{child.code}</h1>" in page.text
     assert url("candidate_detail", search, "pretrain", 0, 0) in page.text
-    assert "is-new" in page.text or "is-wide" in page.text
+    drawing = page.context["drawing"]
+    assert "is-new" in drawing or "is-wide" in drawing
+    assert drawing in page.text
 
 
 def test_a_large_network_has_the_width_of_its_page_and_is_drawn_in_columns(client, alice):

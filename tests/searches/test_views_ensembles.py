@@ -8,7 +8,9 @@ from django.urls import reverse
 
 from searches import services, worker_jobs
 from searches.models import BackgroundJob, Ensemble
+from searches.selectors.answers import answer_of
 from tests.searches.rows import make_search, pending, run_to_end
+from tests.searches.test_views_trying import picture
 from tests.searches.test_worker_exports import body
 from tests.searches.trained import make_trained_search
 
@@ -148,6 +150,24 @@ def test_its_files_are_asked_for_shown_with_their_parity_and_sent(client, alice)
     response = client.get(reverse("ensemble_file", args=[ensemble.uuid, "model.onnx"]))
     assert len(body(response)) == ensemble.files.get(format="onnx").bytes
     assert client.get(reverse("ensemble_file", args=[ensemble.uuid, "passwords"])).status_code == 404
+
+
+def test_it_answers_a_picture_with_the_mean_of_its_members_once_its_files_are_made(client, alice):
+    searches = [make_trained_search(alice, name=f"Run {seed}", seed=seed) for seed in (1, 2)]
+    post_new(client, searches)
+    ensemble = Ensemble.objects.get()
+    page, tried = (reverse(name, args=[ensemble.uuid]) for name in ("ensemble_detail", "ensemble_answer"))
+    ask = lambda: client.post(tried, picture(), content_type="application/octet-stream")  # noqa: E731
+    work_on(f"ensemble:{ensemble.pk}")
+    assert 'id="try-it"' not in client.get(page).content.decode()
+    assert (ask().status_code, ask().json()["error"]) == (422, "The files of this ensemble are not made yet.")
+    client.post(reverse("ensemble_make_files", args=[ensemble.uuid]))
+    work_on(f"ensemble_files:{ensemble.pk}")
+    response = client.get(page)
+    assert "'wasm-unsafe-eval'" in response["Content-Security-Policy"]
+    assert len(response.context["try_it"].samples) == 10
+    alone = [answer_of(member.candidate, picture()) for member in ensemble.members.all()]
+    assert ask().json()["probabilities"] == pytest.approx([sum(of) / 2 for of in zip(*alone, strict=True)], abs=1e-5)
 
 
 def test_deleting_is_for_its_owner(client, alice, bob):
