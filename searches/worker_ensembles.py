@@ -21,7 +21,7 @@ from searches.selectors.ensembles import ensemble_folder, part_tested_on
 from searches.selectors.exports import NAMES
 from searches.services.ensembles import MemberWeights, keep_ensemble_files, keep_measurement, record_looks
 from searches.work import Work
-from searches.worker_exports import N_STEPS, assessed, held_against_trainer, versions
+from searches.worker_exports import N_STEPS, assessed, empty_folder, held_against_trainer, versions, write_programs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -129,7 +129,7 @@ def _measured(
 def make_ensemble_files(work: Work) -> Mapping[str, Any]:
     """Write every file of a measured ensemble and hold their answers against the trainer's, then write the rows."""
     ensemble = _ensemble(work)
-    folder = _empty_folder(ensemble, work)
+    folder = empty_folder(ensemble_folder(ensemble), ensemble.files.values_list("file", flat=True), work)
     try:
         work.tell(0, N_STEPS, "reads the networks")
         networks = [_load_member(member) for member in ensemble.members.all()]
@@ -147,18 +147,6 @@ def make_ensemble_files(work: Work) -> Mapping[str, Any]:
     return {"parity": parity, "said": f"The files of {ensemble.name} can be downloaded, {total / 1e6:,.1f} MB"}
 
 
-def _empty_folder(ensemble: Ensemble, work: Work) -> Path:
-    """A folder of this attempt; what attempts left that died is removed."""
-    parent = ensemble_folder(ensemble)
-    named = {Path(file).parent.name for file in ensemble.files.values_list("file", flat=True)}
-    for folder in parent.glob("files-*"):
-        if folder.name not in named:
-            shutil.rmtree(folder, ignore_errors=True)
-    made = parent / f"files-{work.job.pk}-{work.job.attempt}"
-    made.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return made
-
-
 def _load_member(member: EnsembleMember) -> Network:
     """From the ensemble's own copy of its weights. Raises DamagedFile, OSError."""
     from searches.nash.architecture import Architecture
@@ -174,8 +162,6 @@ def _write_forms(networks: Sequence[Network], folder: Path, ensemble: Ensemble, 
     from searches.nash.ensemble_source import ensemble_card, ensemble_texts
     from searches.nash.export import weights_of_members
     from searches.nash.export_source import class_names
-    from searches.nash.model_zip import pack_files
-    from searches.nash.programs import exported_program, save_onnx, save_program
 
     architectures = [network.architecture for network in networks]
     info = _info(ensemble)
@@ -184,18 +170,8 @@ def _write_forms(networks: Sequence[Network], folder: Path, ensemble: Ensemble, 
     (folder / NAMES[Format.WEIGHTS]).write_bytes(weights_of_members(networks))
     card = ensemble_card(architectures, {**info, **_card_info(ensemble)})
     (folder / NAMES[Format.CARD]).write_text(card, encoding="utf-8")
-    work.tell(1, N_STEPS, "writes model.onnx")
-    program = exported_program(networks)
     about = {"name": ensemble.name, "dataset": ensemble.dataset.name, "origin": "NASH"}
-    save_onnx(
-        program, folder / NAMES[Format.ONNX], classes=class_names(architectures[0], info), about=about
-    )
-    work.tell(2, N_STEPS, "writes model.pt2")
-    save_program(program, folder / NAMES[Format.PROGRAM])
-    work.tell(3, N_STEPS, "packs them")
-    order = ("README.txt", *(name for key, name in NAMES.items() if key != Format.MODEL_ZIP))
-    pack_files([folder / name for name in order], folder / NAMES[Format.MODEL_ZIP])
-    (folder / "README.txt").unlink()
+    write_programs(networks, folder, class_names(architectures[0], info), about, work)
 
 
 def _info(ensemble: Ensemble) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import base64
 import io
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,8 @@ def make_files(work: Work) -> Mapping[str, Any]:
     """Write every file of a candidate, hold their answers against the trainer's, then write the rows."""
     candidate = work.job.candidate
     assert candidate is not None
-    folder = _empty_folder(candidate, work)
+    kept = candidate.artifacts.values_list("file", flat=True)
+    folder = empty_folder(selectors.candidate_folder(candidate), kept, work)
     try:
         work.tell(0, N_STEPS, "reads the network")
         network, weights = files.load_network(candidate)
@@ -56,10 +57,9 @@ def make_files(work: Work) -> Mapping[str, Any]:
     return {**result, "said": f"The files of {candidate.code} can be downloaded, {total / 1e6:,.1f} MB"}
 
 
-def _empty_folder(candidate: Candidate, work: Work) -> Path:
-    """A folder of this attempt; what attempts left that died is removed."""
-    parent = selectors.candidate_folder(candidate)
-    named = {Path(file).parent.name for file in candidate.artifacts.values_list("file", flat=True)}
+def empty_folder(parent: Path, kept: Iterable[str], work: Work) -> Path:
+    """A folder of this attempt below `parent`; what attempts left that died is removed, the `kept` files are not."""
+    named = {Path(file).parent.name for file in kept}
     for folder in parent.glob("files-*"):
         if folder.name not in named:
             shutil.rmtree(folder, ignore_errors=True)
@@ -74,8 +74,7 @@ def write_forms(
     """All files of one network, and the zip of them, into the folder."""
     from searches.nash.export_source import class_names
     from searches.nash.model_card import model_card
-    from searches.nash.model_zip import pack_files, texts_of
-    from searches.nash.programs import exported_program, save_onnx, save_program
+    from searches.nash.model_zip import texts_of
 
     architecture = networks[0].architecture
     info = selectors.model_info(candidate, test_accuracy=candidate.test_accuracy)
@@ -84,10 +83,19 @@ def write_forms(
     (folder / NAMES[Format.WEIGHTS]).write_bytes(weights)
     card = model_card(architecture, card_info(candidate, versions()))
     (folder / NAMES[Format.CARD]).write_text(card, encoding="utf-8")
+    about = {"name": candidate.search.name, "dataset": candidate.search.dataset.name, "origin": "NASH"}
+    write_programs(networks, folder, class_names(architecture, info), about, work)
+
+
+def write_programs(
+    networks: Sequence[Network], folder: Path, classes: Sequence[str], about: Mapping[str, str], work: Work
+) -> None:
+    """model.onnx and model.pt2 beside the other files, which lie in the folder already, and the zip of them all."""
+    from searches.nash.model_zip import pack_files
+    from searches.nash.programs import exported_program, save_onnx, save_program
+
     work.tell(1, N_STEPS, "writes model.onnx")
     program = exported_program(networks)
-    about = {"name": candidate.search.name, "dataset": candidate.search.dataset.name, "origin": "NASH"}
-    classes = class_names(architecture, info)
     save_onnx(program, folder / NAMES[Format.ONNX], classes=classes, about=about)
     work.tell(2, N_STEPS, "writes model.pt2")
     save_program(program, folder / NAMES[Format.PROGRAM])
