@@ -34,8 +34,11 @@ class OutOfMemory(RuntimeError):
 
 
 def process_environment(memory_bytes: int | None = None) -> dict[str, str]:
-    """Environment that a training process is started with: waiting threads sleep, freed memory is kept.
+    """Environment that a training process is started with: waiting threads sleep soon, freed memory is kept.
 
+    A thread that waits for the others looks some 2,000 times whether they are done before it sleeps: to be woken takes
+    longer than most pieces of a small network. libgomp takes that number before the policy, other OpenMP libraries
+    know the policy alone.
     `memory_bytes`: the process's share of the machine's memory, all of it by default. glibc reads its part before
     main(), so it cannot be set later.
     Source: measured, see docs/architecture.md; without it a training step spends a third of its time in mmap.
@@ -44,6 +47,7 @@ def process_environment(memory_bytes: int | None = None) -> dict[str, str]:
     kept = f"glibc.malloc.trim_threshold={memory // 3}:glibc.malloc.top_pad={min(memory // 64, 2**28)}"
     return {
         "OMP_WAIT_POLICY": "passive",
+        "GOMP_SPINCOUNT": "2000",
         "GLIBC_TUNABLES": f"{HUGE_PAGES_AND_KEPT_MEMORY}:{kept}",
         # cuBLAS repeats its bits only with a workspace of fixed size.
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",

@@ -120,6 +120,7 @@ def test_peak_memory_counts_from_the_last_reset():
 def test_the_environment_of_a_training_process_starts_and_sets_what_it_says():
     environment = {**os.environ, **process_environment(2**30)}
     assert environment["OMP_WAIT_POLICY"] == "passive"
+    assert environment["GOMP_SPINCOUNT"] == "2000"
     run = subprocess.run([sys.executable, "-c", "print(1)"], env=environment, capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("1\n", "")
 
