@@ -12,8 +12,9 @@ from typing import Any
 
 from django.db.models import QuerySet, Sum
 
+from searches.comparisons import interval
 from searches.intervals import correlation_interval
-from searches.models import Candidate, DataSet, Search
+from searches.models import Candidate, DataSet, Ensemble, EnsembleMember, Search
 from searches.nash.hillclimb import code_of
 from searches.selectors.progress import is_superseded
 from searches.selectors.seeds import Group, Settings, differing, groups_of, settings_of
@@ -30,12 +31,13 @@ FINAL = "final model"
 Trained = dict[int, list[tuple[str, Facts]]]
 
 
-def tables(searches: QuerySet[Search], dataset: DataSet) -> Facts:
+def tables(searches: QuerySet[Search], dataset: DataSet, ensembles: QuerySet[Ensemble]) -> Facts:
     """Plain JSON of the finished searches of one data set; errors are fractions, hours those of training.
 
     `groups`: of each group of repetitions its `name`, `settings`, `searches` and `rows`, the first of which is the
     search's own final model, the others its comparisons by title: runs, hours, parameters, error, deviation (None for
-    one run), errors. `quoted`: the paper's rows for this data set. `appendix_a`: see `correlations`.
+    one run), errors. `averaged`: the ensembles measured on it. `quoted`: the paper's rows for this data set.
+    `appendix_a`: see `correlations`.
     """
     of_set = searches.filter(dataset=dataset, status=Search.Status.FINISHED)
     finished = list(of_set.select_related("dataset").order_by("created", "pk"))
@@ -47,6 +49,7 @@ def tables(searches: QuerySet[Search], dataset: DataSet) -> Facts:
     return {
         "dataset": dataset.name,
         "groups": [_group(group, settings[group.members[0].pk], apart, trained, seconds) for group in groups],
+        "averaged": _averaged(ensembles.filter(dataset=dataset, result__isnull=False)),
         "quoted": quoted_for(dataset),
         "appendix_a": correlations(finished),
         "n_searches": len(finished),
@@ -149,6 +152,38 @@ def _group(group: Group, own: Settings, apart: list[str], trained: Trained, seco
     return {"name": _name(own, apart), "settings": own, "searches": told, "rows": rows}
 
 
+def _averaged(ensembles: QuerySet[Ensemble]) -> list[Facts]:
+    """Of each: name, uuid, kind in words, n_members, hours of all trainings behind its members (None where one of
+    them is gone), parameters, error and its 95 % interval; the least error first.
+    """
+    measured = list(ensembles)
+    columns = ("ensemble_id", "n_parameters", "candidate__search_id", "candidate__kind", "candidate__seconds")
+    members: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for pk, *member in EnsembleMember.objects.filter(ensemble__in=measured).values_list(*columns):
+        members[pk].append(tuple(member))
+    seconds = _seconds_of_search({pk for rows in members.values() for _, pk, *_ in rows if pk is not None})
+    rows = [_ensemble(ensemble, members[ensemble.pk], seconds) for ensemble in measured]
+    return sorted(rows, key=lambda row: float(row["error"]))
+
+
+def _ensemble(ensemble: Ensemble, members: list[tuple[Any, ...]], seconds: Mapping[int, float]) -> Facts:
+    result: Facts = ensemble.result or {}
+    n, error = result["n_images"], 1 - result["n_right"] / result["n_images"]
+    searches = {pk for _, pk, *_ in members}
+    snapshots = sum(spent or 0.0 for _, _, kind, spent in members if kind == Kind.SNAPSHOT)
+    spent = None if None in searches else sum(seconds.get(pk, 0.0) for pk in searches) + snapshots
+    return {
+        "name": ensemble.name,
+        "uuid": str(ensemble.uuid),
+        "kind_words": ensemble.get_kind_display(),
+        "n_members": len(members),
+        "hours": None if spent is None else spent / 3600,
+        "parameters": sum(n_parameters for n_parameters, *_ in members),
+        "error": error,
+        "interval": interval(error, n),
+    }
+
+
 def _name(own: Settings, apart: list[str]) -> str:
     """In the words of Table 1, then what else sets it apart."""
     words = [f"n_steps = {own['n_steps']}, n_neigh = {own['n_neigh']}"]
@@ -203,7 +238,7 @@ def _trained(searches: Iterable[Search]) -> Trained:
     return found
 
 
-def _seconds_of_search(searches: Iterable[Search]) -> dict[int, float]:
+def _seconds_of_search(searches: Iterable[Search | int]) -> dict[int, float]:
     """Seconds of training of each search without its comparisons."""
     kinds = (*IN_STEPS, Kind.FINAL)
     rows = Candidate.objects.filter(search__in=list(searches), kind__in=kinds)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from searches.models import DataSet
 from searches.selectors import visible_to
+from searches.selectors.ensembles import ensembles_visible_to
 from searches.selectors.exporting import as_text
 from searches.selectors.side_by_side import LEAST, MOST
 from searches.selectors.tables import tables, with_finished
@@ -24,7 +25,7 @@ def results(request: HttpRequest) -> HttpResponse:
     chosen = _chosen(request, datasets)
     context: dict[str, Any] = {"datasets": datasets, "chosen": chosen}
     if chosen is not None:
-        found = tables(visible_to(request.user), chosen)
+        found = tables(visible_to(request.user), chosen, ensembles_visible_to(request.user))
         for group in found["groups"]:
             group["can_be_compared"] = LEAST <= len(group["searches"]) <= MOST
         context["found"] = found
@@ -39,10 +40,13 @@ def results_csv(request: HttpRequest) -> HttpResponse:
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     if chosen is not None:
-        found = tables(visible_to(request.user), chosen)
+        found = tables(visible_to(request.user), chosen, ensembles_visible_to(request.user))
         for group in found["groups"]:
             told = {"source": "this site", "setting": group["name"]}
             writer.writerows(_cells({**row, **told, "network": row["title"]}) for row in group["rows"])
+        for row in found["averaged"]:
+            told = {"source": "this site", "setting": row["name"]}
+            writer.writerow(_cells({**row, **told, "network": f"ensemble of {row['n_members']}"}))
         for row in found["quoted"]:
             writer.writerow(_cells({**row, "source": f"Elsken et al., {row['table']}", "setting": row["name"]}))
     headers = {"Content-Disposition": 'attachment; filename="results.csv"'}

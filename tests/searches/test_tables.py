@@ -7,7 +7,7 @@ from statistics import stdev
 import pytest
 from django.contrib.auth import get_user_model
 
-from searches.models import Candidate, Search
+from searches.models import Candidate, Ensemble, EnsembleMember, Search
 from searches.selectors.tables import correlations, quoted_for, tables, with_finished
 from tests.searches.rows import make_dataset, make_search, run_to_end
 
@@ -21,7 +21,7 @@ def finished(error: float, **settings) -> Search:
 
 
 def of_digits() -> dict:
-    return tables(Search.objects.all(), make_dataset())
+    return tables(Search.objects.all(), make_dataset(), Ensemble.objects.all())
 
 
 def test_seeds_of_one_setting_are_one_row_with_mean_and_sample_deviation():
@@ -65,6 +65,39 @@ def test_comparisons_stand_below_the_searches_that_have_them_and_do_not_split_th
     assert group["rows"][1]["error"] == pytest.approx(0.15)
 
 
+def averaged(name: str, error: float, members: list[Candidate]) -> Ensemble:
+    """An ensemble that was measured on 1,000 images."""
+    result = {"n_images": 1000, "n_right": round(1000 * (1 - error))}
+    made = Ensemble.objects.create(name=name, kind="runs", dataset=make_dataset(), result=result)
+    for place, candidate in enumerate(members, 1):
+        EnsembleMember.objects.create(
+            ensemble=made, place=place, candidate=candidate, name=candidate.code, architecture={}, digest="",
+            n_parameters=1_000 * place, n_macs=1,
+        )  # fmt: skip
+    return made
+
+
+def final_of(search: Search) -> Candidate:
+    return search.candidates.get(kind="final")
+
+
+def test_ensembles_stand_beside_the_searches_with_the_hours_of_all_behind_them():
+    once = 1 + 2 * 3 + 1  # trainings of 2 s of a search without comparisons
+    runs = [finished(0.10, seed=seed) for seed in (0, 1)]
+    snapshots = finished(0.10, seed=2, comparisons=("snapshots", "scratch"))
+    averaged("Both", 0.09, [final_of(search) for search in runs])
+    averaged("Snapshots", 0.08, [snapshots.candidates.get(kind="snapshot"), final_of(snapshots)])
+    Ensemble.objects.create(name="Not measured yet", kind="runs", dataset=make_dataset())
+    first, second = of_digits()["averaged"]
+    assert (first["name"], first["n_members"], first["parameters"]) == ("Snapshots", 2, 3_000)
+    assert first["error"] == pytest.approx(0.08)
+    assert first["interval"] == pytest.approx((0.0647, 0.0985), abs=1e-3)
+    assert first["hours"] == pytest.approx(2.0 * (once + 1) / 3600)
+    assert second["hours"] == pytest.approx(2.0 * 2 * once / 3600)
+    runs[0].delete()
+    assert [row["hours"] is None for row in of_digits()["averaged"]] == [False, True]
+
+
 def test_only_finished_searches_that_are_seen_count():
     make_search()
     gone = finished(0.1)
@@ -104,11 +137,12 @@ def test_two_pairs_are_too_few_to_say_anything():
 
 
 def test_the_number_of_queries_does_not_grow_with_the_searches(django_assert_num_queries):
-    for seed in range(3):
-        finished(0.1, seed=seed)
+    finals = [final_of(finished(0.1, seed=seed)) for seed in range(3)]
     dataset = make_dataset()
-    with django_assert_num_queries(4):
-        tables(Search.objects.all(), dataset)
+    averaged("First", 0.1, finals)
+    averaged("Second", 0.2, finals[:2])
+    with django_assert_num_queries(7):
+        tables(Search.objects.all(), dataset, Ensemble.objects.all())
 
 
 @pytest.fixture
@@ -118,13 +152,18 @@ def browser(client):
 
 
 def test_the_page_shows_the_rows_and_the_csv_has_them_unrounded(browser):
-    finished(0.1234567, name="First")
+    search = finished(0.1234567, name="First")
+    made = averaged("All of them", 0.07, [final_of(search)])
     page = browser.get("/results/").content.decode()
     assert "12.35" in page
     assert "First" in page
     assert "Needs at least three networks" in page
+    assert f'href="/ensembles/{made.uuid}/">All of them</a>' in page
     rows = list(csv.DictReader(io.StringIO(browser.get("/results.csv?dataset=digits").content.decode())))
     assert float(rows[0]["error"]) == pytest.approx(0.1234567)
+    assert (rows[1]["setting"], rows[1]["network"], float(rows[1]["error"])) == (
+        "All of them", "ensemble of 1", pytest.approx(0.07),
+    )  # fmt: skip
 
 
 def test_without_a_finished_search_the_page_says_what_to_do(browser):
