@@ -22,6 +22,7 @@ def evaluation_panel(found: dict[str, Any] | None) -> dict[str, Any] | None:
     rows = [_row(names[k], k, row) for k, row in enumerate(found["confusion"] or [])]
     largest = max((n for *_, n in found["calibration"]), default=1)
     return {
+        "numbers": _numbers(found),
         "n_images": found["n_images"],
         "names": names,
         "n_classes": len(names),
@@ -54,6 +55,14 @@ def evaluation_panel(found: dict[str, Any] | None) -> dict[str, Any] | None:
         ),
         "chart": CHART,
     }
+
+
+def _numbers(found: dict[str, Any]) -> dict[str, Any]:
+    """What the page's tables of data say: cells of the confusion that are not empty, shows, says, images; bins."""
+    rows = enumerate(found["confusion"] or [])
+    bins = [{"confidence": c, "share": share, "n": n} for c, share, n in found["calibration"]]
+    cells = [(shows, says, n) for shows, row in rows for says, n in enumerate(row) if n]
+    return {"names": found["names"], "cells": cells, "calibration": bins}
 
 
 def _row(name: str, true: int, row: list[int]) -> dict[str, Any]:

@@ -108,3 +108,11 @@ def test_a_zoom_survives_new_points_which_extend_the_curves(open_page: Callable[
     page.get_by_role("button", name="Stop", exact=True).click()
     page.locator("#confirm-yes").click()
     expect(page.locator("#state")).to_contain_text("Stopped")
+
+
+def test_the_page_of_a_model_has_the_numbers_behind_how_it_errs(open_page: Callable[..., Page], finished: str):
+    page = open_page(f"/searches/{finished}/model/")
+    for of, n_columns in (("confusion", 3), ("calibration", 3)):
+        head, *rows = saved(page, f"#{of}-data")
+        assert len(head) == n_columns
+        assert sum(int(row[-1]) for row in rows) == 300  # the test images of the digits

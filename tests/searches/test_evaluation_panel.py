@@ -42,3 +42,10 @@ def test_every_number_of_classes_has_pairs_and_lines(n_classes):
     found = panel(n_classes)
     assert len(found["classes"]) == n_classes
     assert len(found["pairs"]) == min(n_classes, 40)
+
+
+def test_the_numbers_behind_the_charts_are_cells_that_are_not_empty_and_the_bins():
+    numbers = panel(100)["numbers"]
+    assert numbers["cells"][:3] == [(0, 0, 1), (0, 1, 1), (1, 1, 1)]
+    assert sum(n for *_, n in numbers["cells"]) == 200
+    assert sum(bin["n"] for bin in numbers["calibration"]) == 200
