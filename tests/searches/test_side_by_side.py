@@ -99,6 +99,7 @@ def test_two_searches_are_shown_with_their_test_errors(client, alice):
     assert "Seed 0" in html
     assert "Seed 1" in html
     assert html.count('data-label="Test error"') == 2
+    assert html.partition("</nav>")[0].count('aria-current="page">Searches<') == 1
 
 
 @pytest.mark.parametrize(

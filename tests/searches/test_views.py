@@ -204,6 +204,12 @@ def test_a_verb_that_comes_too_late_says_why_it_was_refused(client, alice):
     assert client.get(url("search_pause", search)).status_code == 405
 
 
+@pytest.mark.parametrize("name", ["search_detail", "model_detail"])
+def test_the_pages_of_a_search_stand_below_searches_in_the_navigation(client, alice, name):
+    page = client.get(url(name, run_to_end(make_search(owner=alice)))).text
+    assert page.partition("</nav>")[0].count('aria-current="page">Searches<') == 1
+
+
 # ------------------------------------------------------------------ one candidate, drawings
 
 
