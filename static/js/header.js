@@ -54,7 +54,8 @@ export class Header {
   }
 
   #connection() {
-    tellOffline(this.#since, "The search goes on; this page catches up by itself.");
+    const goesOn = ENDED.has(this.#store.search.status) ? "This page" : "The search goes on; this page";
+    tellOffline(this.#since, `${goesOn} catches up by itself.`);
   }
 
   // ------------------------------------------------------------------ budget bar

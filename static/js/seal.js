@@ -40,7 +40,7 @@ export class SealPanel {
     const limit = scientific(largest.seal.tolerance32);
     if (broken.length) {
       const words = broken.map((c) => `${c.code}${c.seal.broken_by ? ` by ${c.seal.broken_by}` : ""}`).join("; ");
-      const title = `${broken.length} of ${plural(measured.length, "candidate")} did not begin as its parent.`;
+      const title = `${broken.length} of ${plural(measured.length, "candidate")} did not begin as ${broken.length === 1 ? "its parent" : "their parents"}.`;
       return [emblem(false), h("p", null, h("strong", null, title), `${words}. Not trained; the step goes on without.`)];
     }
     const title = `${measured.length} of ${plural(measured.length, "candidate")} began as their parents.`;

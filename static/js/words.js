@@ -25,7 +25,7 @@ function sentence(text) {
 function waitingWords(store) {
   const alive = store.search.workers.filter((worker) => worker.seconds_since_beat < LIMIT).length;
   const rest = alive
-    ? `It starts by itself when one of ${plural(alive, "worker")} is free.`
+    ? `It starts by itself when ${alive === 1 ? "the worker" : `one of ${count(alive)} workers`} is free.`
     : "No worker answers. `manage.py up` starts the workers of this machine.";
   return { strong: "Waiting for a worker.", rest };
 }
@@ -62,7 +62,7 @@ function trains(who, running, where = "") {
 function stepWords(row, running) {
   const ended = row.filter(hasEnded).length;
   const done = `${ended} of ${plural(row.length, "candidate")} ended`;
-  if (running.length === 0) return ended ? `${done}; the next waits for a worker.` : `${plural(row.length, "candidate")} wait for a worker.`;
+  if (running.length === 0) return ended ? `${done}; the next waits for a worker.` : `${plural(row.length, "candidate")} ${row.length === 1 ? "waits" : "wait"} for a worker.`;
   const waiting = row.filter((c) => c.status === "pending");
   const next = waiting.length === 1 && isParentSlot(waiting[0]) ? "; then the parent" : ended ? `; ${done}` : "";
   if (running.length > 1) return `${list(running.map(name))} train${next}.`;
@@ -91,7 +91,15 @@ function stoppedWords(store, reason) {
 }
 
 function failedWords(store, reason) {
-  return { strong: "Failed.", rest: `${sentence(reason)} What was trained before is safe; a new search with a lower lambda_start often helps.`.trim() };
+  return { strong: "Failed.", rest: `${sentence(reason)} What was trained before is safe. ${nextStep(store)}`.trim() };
+}
+
+/** What helps against how the trainings of the open row ended. */
+function nextStep(store) {
+  const ends = new Set(store.row(store.openRow).map((candidate) => candidate.status));
+  if (ends.has("diverged")) return "A new search with a lower lambda_start often helps.";
+  if (ends.has("too_big")) return "A new search with smaller bounds or batches needs less memory.";
+  return "Retry trains once more what failed.";
 }
 
 function finishedWords(store) {

@@ -179,6 +179,7 @@ def test_what_failed_is_tried_again(page: Page, site: Site):
     site.manage("shell", "-c", FAIL.format(uuid=uuid))
     page.reload()
     expect(page.locator("#state")).to_contain_text("Failed.")
+    expect(page.locator("#state")).to_contain_text("a lower lambda_start often helps")
     assert offered(page) == ["Retry", "More"]
     press(page, "Retry", yes="Retry")
     says(page, "Tried again by ada: model_0")

@@ -87,3 +87,25 @@ def test_the_page_catches_up_by_itself_after_the_web_server_died(browser, site: 
     held = "() => Object.fromEntries([...nash.points].map(([id, rows]) => [id, rows.map((r) => [r[0], r[4]])]))"
     wait_until(lambda: page.evaluate(held) == site.candidate_points(uuid), "the page holds every point once")
     context.close()
+
+
+def test_a_page_loaded_anew_in_the_middle_goes_on_with_every_point(open_page, site: Site):
+    page = open_page()
+    uuid = launch(page, "Loaded anew", epoch_pretrain=400)
+    held = "() => Object.fromEntries([...nash.points].map(([id, rows]) => [id, rows.map((r) => [r[0], r[4]])]))"
+    n_held = f"() => Object.values(({held})()).flat().length"
+    wait_until(lambda: page.evaluate(n_held) > 10, "the first points")
+    page.reload()
+    before = page.evaluate(n_held)
+    assert before > 10
+    wait_until(lambda: page.evaluate(n_held) > before + 10, "more points after the reload")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop for good").click()
+    expect(page.locator("#state")).to_contain_text("topped", timeout=30_000)
+    wait_until(lambda: page.evaluate(held) == site.candidate_points(uuid), "the page holds every point once")
+
+
+def test_a_failed_search_says_what_is_safe_and_what_helps(open_page, failed):
+    page = open_page(f"/searches/{failed}/")
+    words = "What was trained before is safe. Retry trains once more what failed."
+    expect(page.locator("#state")).to_contain_text(words)
