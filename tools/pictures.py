@@ -31,9 +31,11 @@ PATIENCE = 8 * 60_000
 SMALL: dict[str, Any] = {"n_steps": 3, "n_neigh": 4, "epoch_pretrain": 4, "epoch_neigh": 4, "epoch_final": 8}
 LARGER: dict[str, Any] = {"n_steps": 4, "n_neigh": 5, "epoch_pretrain": 8, "epoch_neigh": 12, "epoch_final": 40}
 DRAWN = """() => document.fonts.status === "loaded" && !document.querySelector(".is-loading")
+  && document.querySelector("[data-estimate=time_words]")?.textContent !== "–"
+  && !document.querySelector("[data-asking]")
   && [...document.querySelectorAll("#curves-plot, #best-plot, #cost-plot, #size-plot")]
     .every((plot) => !plot.offsetWidth || plot.querySelector(".main-svg"))"""
-"""Fonts, drawings and Plotly's charts are there."""
+"""Fonts, drawings, the estimate and Plotly's charts are there."""
 Opened = Callable[..., Page]
 
 
