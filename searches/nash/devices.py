@@ -36,8 +36,8 @@ class OutOfMemory(RuntimeError):
 def process_environment(memory_bytes: int | None = None) -> dict[str, str]:
     """Environment that a training process is started with: waiting threads sleep soon, freed memory is kept.
 
-    A thread that waits for the others looks some 2,000 times whether they are done before it sleeps: to be woken takes
-    longer than most pieces of a small network. libgomp takes that number before the policy, other OpenMP libraries
+    A thread that waits for the others looks some 2,000 times whether they are done before it sleeps: to be woken
+    takes longer than most pieces of a small network. libgomp takes that number before the policy, other libraries
     know the policy alone.
     `memory_bytes`: the process's share of the machine's memory, all of it by default. glibc reads its part before
     main(), so it cannot be set later.
