@@ -134,7 +134,7 @@ class Estimate(Schema):
 
 @api.get("estimate", response=Estimate, summary="What a search with the launch form's settings would cost")
 def estimate(request: HttpRequest) -> dict[str, Any] | selectors.Forecast:
-    if request.GET.get("start") == ZIP:
+    if request.GET.get("start") == ZIP and not request.GET.get("start_kept"):
         return {"source": "Known once the zip is here: its network decides what the search will cost."}
     form = SearchForm(request.GET, asker=request.user, clone=_cloned(request))
     if not form.is_valid():

@@ -22,6 +22,7 @@ from searches.nash.model_zip import DamagedModel
 from searches.nash.presets import PRESETS, Preset, preset_config, value_from_text
 from searches.selectors.access import Asker
 from searches.services.launch import Launched, create_search, errors_of_split, with_snapshots
+from searches.services.sent_zips import forget_zip
 
 FIRST_PRESET = "demo"
 SETTINGS = {f.name: f for f in fields(SearchConfig) if f.metadata.get("group")}
@@ -135,8 +136,6 @@ class SearchForm(StartFields):
         if dataset and cleaned.get("accuracy_goal") is not None:
             cleaned["accuracy_goal"] /= 100
             self._aim_above_chance(cleaned["accuracy_goal"], dataset.n_classes)
-        if self.errors and self.files and "start_zip" not in self.errors:
-            self.add_error("start_zip", "Choose the zip again: a page cannot keep it while values are mended.")
         return cleaned
 
     def _check_split(self, dataset: DataSet | None) -> None:
@@ -166,10 +165,13 @@ class SearchForm(StartFields):
             return None
         owner = asker if isinstance(asker, AbstractBaseUser) else None
         try:
-            return create_search(self.config, owner=owner, **self.launch_arguments)
+            launched = create_search(self.config, owner=owner, **self.launch_arguments)
         except (DamagedModel, OSError) as error:
             self.say_of_start(f"The network to start from cannot be kept: {error}")
             return None
+        if self.sent:
+            forget_zip(self.sent)
+        return launched
 
     @property
     def groups(self) -> list[Group]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import weakref
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +13,9 @@ from django.core.files.uploadedfile import UploadedFile
 from searches.models import Candidate, Search
 from searches.nash.model_zip import DamagedModel
 from searches.selectors.access import Asker, visible_to
-from searches.selectors.starting import finished_models, model_name, model_value
-from searches.services import Origin, Refused, origin_of_candidate, origin_of_file, origin_of_search
+from searches.selectors.starting import finished_models, model_names, model_value
+from searches.services import Origin, Refused, origin_of_candidate, origin_of_search
+from searches.services.sent_zips import SentZip, keep_zip, kept_zip, origin_of_zip
 
 FRESH, MODEL, ZIP, SAME = "fresh", "model", "zip", "same"
 WORDS = {
@@ -36,12 +33,17 @@ HELP = (
 
 
 class StartFields(forms.Form):
-    """What a search starts from: a choice, and what each choice needs. Valid: `origin`, None of a fresh model_0."""
+    """What a search starts from: a choice, and what each choice needs. Valid: `origin`, None of a fresh model_0.
+
+    A zip that came is kept, so that the form can be sent again without it: `sent`, named in the page by `start_kept`.
+    """
 
     start = forms.ChoiceField(required=False, widget=forms.RadioSelect, help_text=HELP)
     start_model = forms.CharField(required=False, widget=forms.Select)
     start_zip = forms.FileField(required=False, widget=forms.FileInput(attrs={"accept": ".zip,application/zip"}))
+    start_kept = forms.CharField(required=False, widget=forms.HiddenInput)
     origin: Origin | None = None
+    sent: SentZip | None = None
 
     def begin_with(self, asker: Asker | None, clone: Search | None, chosen: str) -> None:
         """Offer what this user may start from; `chosen`: the value of a model to begin with."""
@@ -50,9 +52,9 @@ class StartFields(forms.Form):
         self.fields["start"].choices = [(name, WORDS[name]) for name in offered]  # type: ignore[attr-defined]
         self.fields["start"].initial = SAME if SAME in offered else MODEL if chosen else FRESH
         models = finished_models(asker) if asker else []
-        values = [(model_value(candidate), model_name(candidate)) for candidate in models]
-        if chosen and chosen not in dict(values) and (other := self._found(chosen)):
-            values.insert(0, (chosen, model_name(other)))
+        if chosen and chosen not in map(model_value, models) and (other := self._found(chosen)):
+            models.insert(0, other)
+        values = list(zip(map(model_value, models), model_names(models), strict=True))
         self.fields["start_model"].widget.choices = values
         self.fields["start_model"].initial = chosen
 
@@ -73,6 +75,12 @@ class StartFields(forms.Form):
         self.add_error(FIELD_OF[self.start_choice], ValidationError(text if text.endswith(".") else f"{text}."))
 
     def _origin(self, choice: str) -> Origin | None:
+        if choice == ZIP:
+            sent = self._zip()
+            origin = origin_of_zip(sent)
+            self.sent = sent
+            return origin
+        self.sent = kept_zip(self._asker, self.cleaned_data.get("start_kept", ""))
         if choice == SAME and self._clone:
             return origin_of_search(self._clone)
         if choice == MODEL:
@@ -80,8 +88,6 @@ class StartFields(forms.Form):
             if candidate is None:
                 raise Refused("No such model here: choose one of the list, or upload its zip.")
             return origin_of_candidate(candidate)
-        if choice == ZIP:
-            return _uploaded(self.cleaned_data.get("start_zip"))
         return None
 
     def _found(self, value: str) -> Candidate | None:
@@ -98,25 +104,17 @@ class StartFields(forms.Form):
         rows = Candidate.objects.select_related("search__dataset", "parent").defer("correct")
         return rows.filter(search__in=visible_to(self._asker), **place_of).first()
 
-
-def _uploaded(file: UploadedFile[Any] | None) -> Origin:
-    """An upload, copied to a temporary file that goes with what is returned. Raises Refused, DamagedModel."""
-    if file is None:
-        raise Refused("Choose the zip of a model that was downloaded here.")
-    if file.size and file.size > settings.NASH_MAX_UPLOAD_BYTES:
-        raise Refused(f"{file.size:,} bytes are more than the {settings.NASH_MAX_UPLOAD_BYTES:,} that may be sent.")
-    name = Path(file.name or "model.zip").name
-    handle, place = tempfile.mkstemp(suffix=".zip")
-    kept = Path(place)
-    try:
-        with os.fdopen(handle, "wb") as target:
-            for piece in file.chunks():
-                target.write(piece)
-        origin = origin_of_file(kept, name)
-    except BaseException as error:
-        kept.unlink(missing_ok=True)
-        if isinstance(error, DamagedModel):
-            raise DamagedModel(str(error).replace(kept.name, name)) from error
-        raise
-    weakref.finalize(origin, kept.unlink, missing_ok=True)
-    return origin
+    def _zip(self) -> SentZip:
+        """The zip that came with the form, else the one that came before. Raises Refused, OSError."""
+        file: UploadedFile[Any] | None = self.cleaned_data.get("start_zip")
+        if file:
+            if file.size and file.size > settings.NASH_MAX_UPLOAD_BYTES:
+                raise Refused(
+                    f"{file.size:,} bytes are more than the {settings.NASH_MAX_UPLOAD_BYTES:,} that may be sent."
+                )
+            return keep_zip(self._asker, file.name or "model.zip", file.chunks())
+        before = self.cleaned_data.get("start_kept", "")
+        if sent := kept_zip(self._asker, before):
+            return sent
+        again = "The zip that was sent is no longer kept: choose it again." if before else ""
+        raise Refused(again or "Choose the zip of a model that was downloaded here.")

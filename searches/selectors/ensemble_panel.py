@@ -14,6 +14,7 @@ from searches.selectors.background import newest_job
 from searches.selectors.ensembles import ensemble_files_subject, measuring_job, waits_for
 from searches.selectors.exports import NAMES, ModelFile, parity_rows
 from searches.selectors.looks import looks_at_test_set
+from searches.selectors.names import told_apart
 
 Facts = dict[str, Any]
 NOISE = 0.05
@@ -154,7 +155,11 @@ def _looks(members: Iterable[EnsembleMember]) -> list[Facts]:
     for member in members:
         if member.candidate is not None:
             searches[member.candidate.search_id] = member.candidate.search
-    return [{"search": search.name, "n": looks_at_test_set(search)} for search in searches.values()]
+    names = told_apart([*searches.values()])
+    return [
+        {"search": name, "n": looks_at_test_set(search)}
+        for name, search in zip(names, searches.values(), strict=True)
+    ]
 
 
 # ---------------------------------------------------------------------- the page beside the numbers
@@ -198,13 +203,14 @@ def choosable(visible: QuerySet[Search], most: int) -> list[Facts]:
     finals = Candidate.objects.filter(kind=Candidate.Kind.FINAL, status=Candidate.Status.DONE, search__in=visible)
     rows = finals.exclude(test_accuracy=None).select_related("search__dataset").defer("architecture", "correct")
     newest = [c for c in rows.order_by("-search__created")[:most] if c.step == c.search.config["n_steps"]]
+    names = told_apart([final.search for final in newest])
     return [
         {
             "uuid": str(final.search.uuid),
-            "name": final.search.name,
+            "name": name,
             "dataset": final.search.dataset.name,
             "error": 1 - (final.test_accuracy or 0.0),
             "n_parameters": final.n_parameters,
         }
-        for final in sorted(newest, key=lambda c: c.search.dataset.name)
+        for final, name in sorted(zip(newest, names, strict=True), key=lambda pair: pair[0].search.dataset.name)
     ]

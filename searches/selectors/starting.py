@@ -9,6 +9,7 @@ from django.urls import reverse
 from searches.models import Artifact, Candidate, DataSet, Search, StartNetwork
 from searches.nash.config import SearchConfig
 from searches.selectors.access import Asker, visible_to
+from searches.selectors.names import told_apart
 
 CLASSES_SHOWN = 5
 MOST_CHOICES = 200
@@ -68,9 +69,14 @@ def model_value(candidate: Candidate) -> str:
     return f"{candidate.search.uuid}:{candidate.slug}"
 
 
-def model_name(candidate: Candidate) -> str:
-    """“Small, seed 0”, final, on cifar10: 91.20 %, 4,503,210 parameters."""
+def model_names(candidates: Sequence[Candidate]) -> list[str]:
+    """How a list names trained networks: “Small, seed 0”, final, on cifar10: 91.20 %, 4,503,210 parameters."""
+    searches = told_apart([candidate.search for candidate in candidates])
+    return [_model_name(*pair) for pair in zip(candidates, searches, strict=True)]
+
+
+def _model_name(candidate: Candidate, search: str) -> str:
     accuracy = candidate.val_accuracy if candidate.test_accuracy is None else candidate.test_accuracy
     measured = "" if accuracy is None else f"{100 * accuracy:.2f} %, "
     on = candidate.search.dataset.name
-    return f"{candidate.search.name}, {candidate.code}, on {on}: {measured}{candidate.n_parameters:,} parameters"
+    return f"{search}, {candidate.code}, on {on}: {measured}{candidate.n_parameters:,} parameters"

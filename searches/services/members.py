@@ -8,6 +8,7 @@ from django.db import transaction
 from searches.models import BackgroundJob, Candidate, Ensemble, EnsembleMember, Event, Search
 from searches.selectors.access import Asker
 from searches.selectors.ensembles import LEAST, MEASURE, measure_subject, snapshot_members, waiting_snapshots
+from searches.selectors.names import told_apart
 from searches.services.background import ask_for
 from searches.services.events import append, lock_search
 
@@ -17,12 +18,13 @@ NAME_LENGTH = 200
 def add_members(ensemble: Ensemble, candidates: Sequence[Candidate]) -> None:
     """Write a row for each, in this order; `candidate.search` is read."""
     is_of_one = ensemble.kind == Ensemble.Kind.SNAPSHOTS
-    for place, candidate in enumerate(candidates, start=1):
+    runs = told_apart([candidate.search for candidate in candidates])
+    for place, (candidate, run) in enumerate(zip(candidates, runs, strict=True), start=1):
         EnsembleMember.objects.create(
             ensemble=ensemble,
             place=place,
             candidate=candidate,
-            name=candidate.code if is_of_one else f"{candidate.search.name}: {candidate.code}",
+            name=candidate.code if is_of_one else f"{run}: {candidate.code}",
             architecture=candidate.architecture,
             digest=candidate.digest,
             n_parameters=candidate.n_parameters,

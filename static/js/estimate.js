@@ -17,6 +17,7 @@ let asking = new AbortController();
 function settings() {
   const data = new FormData(form);
   data.delete("csrfmiddlewaretoken");
+  if (data.get("start_zip")?.size) data.delete("start_kept"); // another takes its place
   data.delete("start_zip"); // a file; what its network costs is said once it was sent
   return new URLSearchParams(data).toString();
 }

@@ -80,3 +80,29 @@ def accuracies(site: Site, uuid: str) -> list[list[float]]:
     points = site.candidate_points(uuid)
     ids = [str(row[0]) for row in site.rows(query, uuid.replace("-", ""))]
     return [[value for step, value in points[i] if value is not None and step > 0] for i in ids]
+
+
+def test_a_zip_to_start_from_is_chosen_once_whatever_else_needs_mending(open_page, finished, tmp_path: Path):
+    page = open_page(f"/searches/{finished}/model/")
+    path = tmp_path / "model (1).zip"
+    address = page.get_by_role("link", name="model.zip", exact=True).get_attribute("href")
+    path.write_bytes(page.request.get(address).body())
+    page.goto("/searches/new/?preset=demo")
+    page.get_by_label("Name").fill("From a zip")
+    for setting, value in {**TINY, "epoch_pretrain": 500}.items():
+        page.locator(f"[name={setting}]").fill(str(value))
+    page.get_by_role("radio", name="A downloaded model (zip)").check()
+    page.locator("#id_start_zip").set_input_files(path)
+    page.locator("[name=lambda_end]").fill("0.1")
+    start = page.get_by_role("button", name="Start the search").first
+    start.click()
+    expect(page.locator("#mistakes")).to_contain_text("One value needs mending")
+    expect(page.locator("#id_start_kept")).to_contain_text("model (1).zip")
+    page.locator("[name=lambda_end]").fill("0")
+    expect(page.locator("[data-estimate=time_words]")).not_to_have_text("–", timeout=30_000)
+    start.click()
+    expect(page.get_by_role("heading", name="From a zip", level=1)).to_be_visible()
+    expect(page.get_by_text("started from model (1).zip").first).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop for good").click()
+    expect(page.locator("#state")).to_contain_text("topped")

@@ -75,6 +75,19 @@ def test_chosen_in_the_list_two_final_models_become_an_ensemble_with_a_page(clie
     assert address in client.get(reverse("search_detail", args=[searches[0].uuid])).content.decode()
 
 
+def test_searches_of_one_name_are_told_apart_by_their_uuid(client, alice):
+    searches = [run_to_end(make_search(owner=alice, name="Tiny", seed=seed)) for seed in (1, 2)]
+    other = run_to_end(make_search(owner=alice, name="Other", seed=3))
+    page = client.get(reverse("ensemble_list")).content.decode()
+    named = [f"Tiny ({str(search.uuid)[:8]})" for search in searches]
+    assert [page.count(f">{name}<") for name in (*named, "Tiny", "Other")] == [1, 1, 0, 1]
+    post_new(client, [*searches, other])
+    members = Ensemble.objects.get().members.values_list("name", flat=True)
+    assert [*members] == [f"{name}: final" for name in (*named, "Other")]
+    looks = facts_of(client.get(reverse("ensemble_detail", args=[Ensemble.objects.get().uuid])).text)["looks"]
+    assert {look["search"] for look in looks} == {*named, "Other"}
+
+
 def test_without_one_member_it_errs_as_the_others_do(client, alice):
     searches = [make_trained_search(alice, name=f"Run {seed}", seed=seed) for seed in (1, 2)]
     post_new(client, searches)

@@ -1,5 +1,6 @@
 """The launch form and the API: start from a model of this site, from a zip, from what a cloned search began with."""
 
+import hashlib
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from searches.forms import SearchForm
 from searches.models import Artifact, Search, StartNetwork
 from searches.nash.export import export_model
 from searches.selectors.starting import model_value
+from searches.services import sent_zips
 from tests.searches.rows import make_dataset
 from tests.searches.trained import make_trained_search
 
@@ -40,7 +42,7 @@ def zipped(final, tmp_path):
 def data_of(final, **changes):
     """What the form would send as it stands."""
     bound = SearchForm(asker=final.search.owner)
-    sent = {field.name: field.value() for field in bound if field.name != "start_zip"}
+    sent = {field.name: field.value() for field in bound if field.name not in ("start_zip", "start_kept")}
     sent = {name: value for name, value in sent.items() if value not in (None, "", False)}
     return {**sent, "dataset": final.search.dataset.pk, "name": "Child", **changes}
 
@@ -62,6 +64,14 @@ def test_the_form_offers_finished_models_and_the_one_that_the_address_names(clie
     assert f'<option value="{model_value(first)}" selected>' in page
     assert 'value="model" checked' in page
     assert 'value="same"' not in page
+
+
+def test_models_of_searches_of_one_name_are_told_apart(client, final, alice):
+    other = make_trained_search(alice, name="Grown", seed=1).candidates.get(kind="final")
+    page = client.get(reverse("search_new")).content.decode()
+    for candidate in (final, other):
+        named = f">Grown ({str(candidate.search.uuid)[:8]}), final, on digits: "
+        assert f'<option value="{model_value(candidate)}"{named}' in page
 
 
 def test_a_model_of_this_site_starts_a_search_and_its_page_says_so_with_a_link(client, final, sent):
@@ -122,10 +132,53 @@ def test_shape_classes_and_bounds_are_checked_against_the_data_set(client, final
     assert not Search.objects.filter(name="Child").exists()
 
 
-def test_a_page_that_cannot_keep_a_zip_asks_for_it_again(client, final, zipped):
-    response = client.post(reverse("search_new"), data_of(final, start="zip", start_zip=upload(zipped), n_steps="0"))
-    assert set(mistakes(response)) == {"n_steps", "start_zip"}
-    assert "Choose the zip again" in mistakes(response)["start_zip"]
+def kept(data_folder):
+    return [path.name for path in (data_folder / "uploads").rglob("*") if path.is_file()]
+
+
+def test_a_zip_that_was_sent_need_not_be_chosen_again_while_other_values_are_mended(
+    client, final, zipped, data_folder
+):
+    address, sha256 = reverse("search_new"), hashlib.sha256(zipped).hexdigest()
+    response = client.post(address, data_of(final, start="zip", start_zip=upload(zipped), n_steps="0"))
+    assert set(mistakes(response)) == {"n_steps"}
+    assert f'type="hidden" name="start_kept" value="{sha256}"' in response.content.decode()
+    assert "mine.zip, " in response.content.decode()
+    again = {"start": "zip", "start_kept": sha256}
+    estimate = client.get(reverse("api-1:estimate"), data_of(final, **again)).json()
+    assert (estimate["mistakes"], estimate["seconds"] is None) == ({}, False)
+    client.post(address, data_of(final, **again))
+    assert StartNetwork.objects.get(search__name="Child").words == "mine.zip (“Mine”)"
+    assert kept(data_folder) == []
+    response = client.post(address, data_of(final, **again))
+    assert mistakes(response) == {"start_zip": "The zip that was sent is no longer kept: choose it again."}
+
+
+def test_a_zip_that_was_sent_is_there_after_another_choice_and_gives_way_to_another_zip(client, final, zipped):
+    address, sha256 = reverse("search_new"), hashlib.sha256(zipped).hexdigest()
+    client.post(address, data_of(final, start="zip", start_zip=upload(zipped), n_steps="0"))
+    response = client.post(address, data_of(final, start="fresh", start_kept=sha256, n_steps="0"))
+    assert f'name="start_kept" value="{sha256}"' in response.content.decode()
+    other = data_of(final, start="zip", start_kept=sha256, start_zip=upload(b"text", "other.zip"))
+    response = client.post(address, other)
+    assert "other.zip: not an exported model" in mistakes(response)["start_zip"]
+    assert 'name="start_kept"' not in response.content.decode()
+
+
+def test_nobody_else_starts_from_a_zip_that_was_sent_and_it_is_kept_for_a_day(
+    client, final, zipped, bob, data_folder, monkeypatch
+):
+    address, sha256 = reverse("search_new"), hashlib.sha256(zipped).hexdigest()
+    client.post(address, data_of(final, start="zip", start_zip=upload(zipped), n_steps="0"))
+    client.force_login(bob)
+    response = client.post(address, data_of(final, start="zip", start_kept=sha256))
+    assert "no longer kept" in mistakes(response)["start_zip"]
+    response = client.post(address, data_of(final, start="zip", start_kept="../" + sha256))
+    assert "no longer kept" in mistakes(response)["start_zip"]
+    assert kept(data_folder) == ["mine.zip"]
+    monkeypatch.setattr(sent_zips, "KEPT_SECONDS", -1)
+    client.post(address, data_of(final, start="zip", start_zip=upload(b"text")))
+    assert kept(data_folder) == []
 
 
 def test_a_zip_larger_than_allowed_is_refused(client, final, zipped, settings):
