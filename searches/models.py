@@ -270,6 +270,7 @@ class Artifact(models.Model):
         PROGRAM = "program", "program for torch.export"
         CARD = "card", "model card"
         TEST_SOFTMAX = "test_softmax", "softmax outputs on the test set (npy)"
+        ASSESSMENT = "assessment", "how it errs on the test set (json)"
 
     candidate = models.ForeignKey(Candidate, models.CASCADE, related_name="artifacts")
     format = models.CharField(max_length=16, choices=Format.choices)
@@ -289,4 +290,4 @@ class Artifact(models.Model):
     @property
     def lies_with_models(self) -> bool:
         """Whether it is where finished models lie (model_store.py); what is trained from is in the data folder."""
-        return self.format not in (self.Format.WEIGHTS, self.Format.TEST_SOFTMAX)
+        return self.format not in (self.Format.WEIGHTS, self.Format.TEST_SOFTMAX, self.Format.ASSESSMENT)

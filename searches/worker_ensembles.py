@@ -21,7 +21,7 @@ from searches.selectors.ensembles import ensemble_folder, part_tested_on
 from searches.selectors.exports import NAMES
 from searches.services.ensembles import MemberWeights, keep_ensemble_files, keep_measurement, record_looks
 from searches.work import Work
-from searches.worker_exports import N_STEPS, assessed, empty_folder, held_against_trainer, versions, write_programs
+from searches.worker_exports import N_STEPS, empty_folder, held_against_trainer, versions, write_programs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,7 +119,7 @@ def _measured(
 
     return {
         **gains(softmaxes, labels.numpy()),
-        "evaluation": assessed(mean_softmax(softmaxes), images, labels, ensemble.dataset),
+        "evaluation": files.assessed(mean_softmax(softmaxes), images, labels, ensemble.dataset),
     }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import platform
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from searches import model_store, selectors
 from searches import worker_files as files
-from searches.models import Artifact, Candidate, DataSet
+from searches.models import Artifact, Candidate
 from searches.selectors.exports import NAMES
 from searches.selectors.models import card_info
 from searches.services.exporting import keep_files, record_look
@@ -22,7 +20,6 @@ from searches.work import Work
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from searches.nash.assessment import Floats
     from searches.nash.data import ImageSet
     from searches.nash.network import Network
 
@@ -131,16 +128,18 @@ def _prove(
     *,
     on_test: bool,
 ) -> dict[str, Any]:
-    """Parity of the forms; of what was tested also how it errs, from the outputs of that test. Raises ValueError."""
+    """Parity of the forms; of what was tested, and is not assessed yet, also how it errs. Raises ValueError."""
     import numpy as np
 
     where = "test" if on_test else "validation"
     look = record_look(candidate, "its files are held against the trainer") if on_test else None
     found = held_against_trainer(networks, folder, images, labels, work, where)
     result: dict[str, Any] = {"parity": {**found, "where": where, "look": look}}
-    if on_test and (softmax := candidate.artifacts.filter(format=Format.TEST_SOFTMAX).first()):
+    kept = {artifact.format: artifact for artifact in candidate.artifacts.all()}
+    softmax = kept.get(Format.TEST_SOFTMAX)
+    if on_test and softmax and Format.ASSESSMENT not in kept:
         outputs = np.load(selectors.artifact_path(softmax), allow_pickle=False)
-        result["evaluation"] = assessed(outputs, images, labels, candidate.search.dataset)
+        result["evaluation"] = files.assessed(outputs, images, labels, candidate.search.dataset)
     return result
 
 
@@ -160,24 +159,3 @@ def held_against_trainer(
         errors = ", ".join(f"{name} {100 * error:.2f} %" for name, error in found["errors"].items())
         raise ValueError(f"the files do not answer alike on the {where} images: {errors}; none was kept")
     return found
-
-
-def assessed(outputs: Floats, images: Tensor, labels: Tensor, dataset: DataSet) -> dict[str, Any]:
-    """How softmax outputs (N, n_classes) on the images err, with the names of the classes and the worst images."""
-    from searches.nash.assessment import assess
-
-    found = assess(outputs, labels.numpy())
-    names = dataset.meta.get("classes") or [f"class {k}" for k in range(outputs.shape[1])]
-    found["names"] = list(names)
-    found["pictures"] = [_png(images[place]) for place, *_ in found["mistakes"]]
-    return found
-
-
-def _png(image: Tensor) -> str:
-    """An image uint8 (C, H, W) as the address of a PNG that holds itself."""
-    from PIL import Image
-
-    pixels = image.permute(1, 2, 0).squeeze(-1).numpy()
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -6,8 +6,10 @@ holder of a lost lease overwrites nothing.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -24,6 +26,9 @@ from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import ENDED, begins_at_start
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from searches.nash.assessment import Floats
     from searches.nash.checkpoints import State
     from searches.nash.data import ImageSet
     from searches.nash.inheritance import Statistics
@@ -176,8 +181,8 @@ def prune_losers(candidate: Candidate) -> None:
             shutil.rmtree(selectors.candidate_folder(loser), ignore_errors=True)
 
 
-def write_result(candidate: Candidate, attempt: int, trained: Trained) -> list[services.MadeFile]:
-    """Weights; of a final training also the model zip and the softmax outputs on the test set."""
+def write_result(candidate: Candidate, attempt: int, trained: Trained, images: ImageSet) -> list[services.MadeFile]:
+    """Weights; of what was tested the softmax outputs; of a final training also how they err, and the model zip."""
     from searches.nash.export import export_model, save_weights
 
     folder = selectors.candidate_folder(candidate)
@@ -188,12 +193,44 @@ def write_result(candidate: Candidate, attempt: int, trained: Trained) -> list[s
         softmax = folder / f"test-softmax-{attempt}.npy"
         write_atomically(softmax, _npy(trained.test_softmax))
         made.append(made_file(Artifact.Format.TEST_SOFTMAX, softmax))
+        if candidate.kind == Candidate.Kind.FINAL:
+            path = folder / f"assessment-{attempt}.json"
+            made.append(_write_assessment(candidate, path, trained.test_softmax, images))
     if candidate.kind == Candidate.Kind.FINAL:
         info = selectors.model_info(candidate, test_accuracy=trained.test_accuracy)
         zip_file = export_model(trained.network, folder / f"model-{attempt}.zip", info=info)
         made.append(made_file(Artifact.Format.MODEL_ZIP, zip_file))
         model_store.publish(zip_file)
     return made
+
+
+def _write_assessment(candidate: Candidate, path: Path, outputs: Floats, images: ImageSet) -> services.MadeFile:
+    """How a final model errs, counted from the outputs of its only test."""
+    config = candidate.search.search_config
+    tested, labels = images.test_part(config.seed, config.n_test)
+    found = assessed(outputs, tested, labels, candidate.search.dataset)
+    return made_file(Artifact.Format.ASSESSMENT, write_atomically(path, json.dumps(found).encode()))
+
+
+def assessed(outputs: Floats, images: Tensor, labels: Tensor, dataset: DataSet) -> dict[str, Any]:
+    """How softmax outputs (N, n_classes) on the images err, with the names of the classes and the worst images."""
+    from searches.nash.assessment import assess
+
+    found = assess(outputs, labels.numpy())
+    names = dataset.meta.get("classes") or [f"class {k}" for k in range(outputs.shape[1])]
+    found["names"] = list(names)
+    found["pictures"] = [_png(images[place]) for place, *_ in found["mistakes"]]
+    return found
+
+
+def _png(image: Tensor) -> str:
+    """An image uint8 (C, H, W) as the address of a PNG that holds itself."""
+    from PIL import Image
+
+    pixels = image.permute(1, 2, 0).squeeze(-1).numpy()
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _npy(array: Any) -> bytes:

@@ -59,7 +59,7 @@ class Run:
         with out_of_memory_named():  # the parent's statistics take memory, too
             trained = self._execute()
         self._long_call()
-        made = files.write_result(self._candidate, self._lease.attempt, trained)
+        made = files.write_result(self._candidate, self._lease.attempt, trained, self._images)
         return services.Result(
             val_accuracy=trained.val_accuracy,
             test_accuracy=trained.test_accuracy,

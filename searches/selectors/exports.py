@@ -1,5 +1,6 @@
 """The files of a model, as a page lists and an address names them."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.urls import reverse
 
 from searches.models import Artifact, BackgroundJob, Candidate
 from searches.selectors.background import newest_job
+from searches.selectors.files import artifact_path
 
 FILES = "files"
 """Kind of the background job that makes them."""
@@ -30,6 +32,8 @@ WORDS: dict[str, str] = {
     Format.ARCHITECTURE: "its nodes, settings and lineage",
     Format.CARD: "data, split, seed, lineage, accuracy, versions",
 }
+FIRST_ZIP = "weights, model.py and architecture.json in one file"
+"""What the zip of a final model is before all files are made: its training wrote it."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,9 @@ def model_files(candidate: Candidate) -> list[ModelFile]:
     """What of a candidate can be downloaded, in the page's order; `candidate.search` is read for the addresses."""
     kept = {artifact.format: artifact for artifact in candidate.artifacts.all()}
     place = [candidate.search.uuid, candidate.kind, candidate.step, candidate.index]
+    words = WORDS if Format.ONNX in kept else {**WORDS, Format.MODEL_ZIP: FIRST_ZIP}
     return [
-        ModelFile(name, WORDS[key], kept[key].sha256, kept[key].bytes, reverse("candidate_file", args=[*place, name]))
+        ModelFile(name, words[key], kept[key].sha256, kept[key].bytes, reverse("candidate_file", args=[*place, name]))
         for key, name in NAMES.items()
         if key in kept
     ]
@@ -69,8 +74,20 @@ def files_panel(candidate: Candidate) -> dict[str, Any]:
         "files_job": job if job and job.status != "done" else None,
         "can_be_made": NAMES[Format.WEIGHTS] in names and len(files) < len(NAMES),
         "parity": parity_rows(made.result) if made else None,
-        "evaluation": made.result.get("evaluation") if made else None,
+        "evaluation": _assessment(candidate) or (made.result.get("evaluation") if made else None),
     }
+
+
+def _assessment(candidate: Candidate) -> dict[str, Any] | None:
+    """How it errs, as the worker counted that ended its training; None where it did not, or the file is lost."""
+    kept = next((artifact for artifact in candidate.artifacts.all() if artifact.format == Format.ASSESSMENT), None)
+    if kept is None:
+        return None
+    try:
+        found: dict[str, Any] = json.loads(artifact_path(kept).read_bytes())
+        return found
+    except (OSError, ValueError):
+        return None
 
 
 def parity_rows(result: dict[str, Any]) -> dict[str, Any] | None:

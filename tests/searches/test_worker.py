@@ -1,6 +1,7 @@
 """One candidate from message to end, with the real engine on a tiny network and the digits."""
 
 import html
+import json
 import threading
 from dataclasses import replace
 from typing import Any
@@ -93,12 +94,15 @@ def test_a_search_is_trained_to_its_end(search, post, data_folder):
     assert child.peak_memory_bytes > 0
     assert child.seconds > 0
     formats = sorted(final.artifacts.values_list("format", flat=True))
-    assert formats == ["model_zip", "test_softmax", "weights"]
+    assert formats == ["assessment", "model_zip", "test_softmax", "weights"]
     for artifact in final.artifacts.all():
         assert artifact_path(artifact).stat().st_size == artifact.bytes
     softmax = np.load(artifact_path(final.artifacts.get(format="test_softmax")))
     assert softmax.shape == (search.dataset.n_test, 10)
     assert np.allclose(softmax.sum(1), 1, atol=1e-5)
+    found = json.loads(artifact_path(final.artifacts.get(format="assessment")).read_bytes())
+    assert found["n_right"] == round(final.test_accuracy * search.dataset.n_test)
+    assert len(found["pictures"]) == len(found["mistakes"]) > 0
 
 
 def test_comparisons_are_trained_as_the_final_network_is_and_tested_once(post, monkeypatch, data_folder):

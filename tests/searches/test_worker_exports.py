@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from searches import model_store, services, worker_jobs
 from searches.models import Artifact, BackgroundJob, Candidate
-from searches.selectors.exports import NAMES
+from searches.selectors.exports import NAMES, model_files
 from searches.services import Refused
 from tests.searches.rows import make_search, pending
 from tests.searches.trained import make_trained_search
@@ -137,3 +137,13 @@ def test_files_go_with_their_search_for_good(alice, data_folder):
     assert not file.exists()
     assert not Candidate.objects.exists()
     assert not model_store.is_there(str(file))
+
+
+def test_the_zip_that_a_training_wrote_is_called_what_it_holds(alice):
+    final = make_trained_search(alice).candidates.select_related("search").get(kind="final")
+    row = {"candidate": final, "sha256": "0" * 64, "bytes": 1}
+    Artifact.objects.create(format="model_zip", file="model-1.zip", **row)
+    first, *_ = model_files(final)
+    assert (first.name, first.words) == ("model.zip", "weights, model.py and architecture.json in one file")
+    Artifact.objects.create(format="onnx", file="model.onnx", **row)
+    assert model_files(final)[0].words == "everything below in one file"
