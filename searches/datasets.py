@@ -177,7 +177,8 @@ def count_twins(dataset: DataSet, report: Callable[[int, int], None] | None = No
 
 def in_use_words(dataset: DataSet) -> str:
     """Who stands on it, at most ten by name, as far as there are any."""
-    users = [f"{s.name} (deleted)" if s.deleted else s.name for s in dataset.searches.only("name", "deleted")]
+    searches = list(dataset.searches.only("name", "deleted"))
+    users = [f"{s.name} (deleted)" if s.deleted else s.name for s in searches]
     ensembles = [ensemble.name for ensemble in dataset.ensembles.only("name")]
     counts = [counted(len(users), "search"), counted(len(ensembles), "ensemble")]
     what = " and ".join(count for count in counts if not count.startswith("0 "))
@@ -185,7 +186,11 @@ def in_use_words(dataset: DataSet) -> str:
         return ""
     everybody = [*users, *ensembles]
     more = f" and {len(everybody) - N_NAMED:,} more" if len(everybody) > N_NAMED else ""
-    return f"{dataset.name} is in use by {what}: {', '.join(everybody[:N_NAMED])}{more}. Delete them first."
+    n_deleted = sum(s.deleted is not None for s in searches)
+    first = " Delete them first." if n_deleted < len(everybody) else ""
+    kept = " Deleted searches count until they are removed: “Empty now” in the list does it at once."
+    who = f"{', '.join(everybody[:N_NAMED])}{more}"
+    return f"{dataset.name} is in use by {what}: {who}.{first}{kept if n_deleted else ''}"
 
 
 def ensure_digits() -> int:

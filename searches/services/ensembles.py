@@ -131,8 +131,6 @@ def _refuse_other_images(searches: Sequence[Search]) -> None:
                 f"“{first.name}” and “{other.name}” learned from different images ({a.name} and {b.name}): there is "
                 "no test set that both have never seen."
             )
-
-
     if len({part_tested_on(search) for search in searches}) > 1:
         sizes = ", ".join(f"{search.n_test:,} of “{search.name}”" for search in searches)
         raise Refused(f"They were tested on different images (n_test, drawn by the seed): {sizes}.")

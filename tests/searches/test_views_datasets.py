@@ -11,7 +11,7 @@ from django.urls import reverse
 from PIL import Image
 
 from searches import datasets, services, worker_jobs
-from searches.models import BackgroundJob, DataSet, Upload
+from searches.models import BackgroundJob, DataSet, Search, Upload
 from searches.nash.config import SearchConfig
 from searches.nash.imagefolder.arrays import twins_of
 from tests.archives import image_folder, pixels, write_zip
@@ -101,6 +101,10 @@ def test_one_in_use_is_not_deleted_and_the_list_says_by_whom(client, alice, row)
     made = services.create_search(SearchConfig(**settings), dataset=row, name="Cats or dogs", owner=alice)
     answer = client.post(reverse("dataset_delete", args=["pets"]), follow=True)
     assert "pets is in use by 1 search: Cats or dogs. Delete them first." in text_of(answer)
+    services.delete(Search.objects.get(pk=made.search_id), alice)
+    answer = client.post(reverse("dataset_delete", args=["pets"]), follow=True)
+    words = "1 search: Cats or dogs (deleted). Deleted searches count until they are removed: “Empty now”"
+    assert words in text_of(answer)
     row.searches.filter(pk=made.search_id).delete()
     client.post(reverse("dataset_delete", args=["pets"]))
     assert not DataSet.objects.exists()
