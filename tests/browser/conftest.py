@@ -28,6 +28,15 @@ lease = services.claim(launched.candidate_ids[0], worker="gone:cpu-0", threads=1
                        dataset_digest=digits.digest)
 services.end_candidate(lease, "failed", "the weights of its parent are not there")
 """
+ENSEMBLE = """
+from searches.models import Ensemble, Search
+from searches.services.members import add_members, ask_to_measure
+search = Search.objects.get(uuid="{uuid}")
+final = search.candidates.get(kind="final")
+made = Ensemble.objects.create(name="Both", kind="runs", dataset=search.dataset, owner=search.owner)
+add_members(made, [final.parent, final])
+ask_to_measure(made, search.owner)
+"""
 TINY = {"n_steps": 1, "n_neigh": 2, "epoch_pretrain": 2, "epoch_neigh": 2, "epoch_final": 2}
 expect.set_options(timeout=15_000)
 
@@ -110,6 +119,14 @@ def failed(site: Site, signed_in: Any, finished: str) -> str:
     """The uuid of a search whose pretraining failed, by the services that a worker calls."""
     site.manage("shell", "-c", FAILED)
     ((uuid,),) = site.rows("SELECT uuid FROM searches_search WHERE name = 'Lost' AND status = 'failed'")
+    return str(UUID(uuid))
+
+
+@pytest.fixture(scope="session")
+def ensemble(site: Site, signed_in: Any, finished: str) -> str:
+    """The uuid of an ensemble of the final model and the network that it was trained from; a worker measures it."""
+    site.manage("shell", "-c", ENSEMBLE.format(uuid=finished))
+    ((uuid,),) = site.rows("SELECT uuid FROM searches_ensemble WHERE name = 'Both'")
     return str(UUID(uuid))
 
 

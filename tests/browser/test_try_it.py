@@ -1,4 +1,4 @@
-"""Try it on a final model's page: the browser's own answer is that of the file, whatever the picture's form."""
+"""Try it, on the pages of a final model and of an ensemble: the browser's own answer is that of the file."""
 
 import io
 
@@ -54,3 +54,32 @@ def test_a_picture_is_classified_in_the_browser_as_model_onnx_does_it(open_page,
     page.get_by_role("button", name="Try an image of 3").click()
     expect(page.locator("#try-it-where")).to_contain_text("Computed on the server", timeout=60_000)
     assert len(sent) == 1
+
+
+def test_an_ensemble_answers_a_sample_and_a_picture_in_the_browser_by_its_own_model_onnx(open_page, ensemble):
+    import onnxruntime
+
+    page = open_page(f"/ensembles/{ensemble}/")
+    expect(page.get_by_text("Test error together")).to_be_visible(timeout=90_000)
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.url.endswith("/answer/") else None)
+    page.get_by_role("button", name="Make all files").click()
+    link = page.get_by_role("link", name="model.onnx", exact=True)
+    expect(link).to_be_visible(timeout=180_000)
+    content = page.request.get(link.get_attribute("href")).body()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    sample = page.get_by_role("button", name="Try an image of 3")
+    image = page.request.get(sample.get_attribute("data-sample")).body()
+    photo = pictures()["photo.jpg"]
+    for name, picture in (("An image of 3", image), ("photo.jpg", photo)):
+        if name == "photo.jpg":
+            page.locator("#try-it-file").set_input_files({"name": name, "mimeType": "", "buffer": picture})
+        else:
+            sample.click()
+        expect(page.get_by_role("img", name=name)).to_be_visible(timeout=60_000)
+        expect(page.locator("#try-it-where")).to_contain_text("Computed in your browser")
+        logits = session.run(None, {"images": model_input(picture, (1, 8, 8))})[0][0]
+        top = sorted(softmax(logits.tolist()), reverse=True)[:5]
+        shown = [float(line.get_attribute("data-value")) for line in page.locator("#try-it-classes li").all()[:5]]
+        assert np.abs(np.array(shown) - top).max() < 1e-4, name
+    assert sent == []

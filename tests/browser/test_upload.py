@@ -50,7 +50,7 @@ def test_an_upload_goes_on_after_a_broken_network_and_a_reload_and_is_imported(p
     expect(page.get_by_label("Name", exact=True)).to_have_value("noise")
     page.get_by_label("May be flipped").uncheck()
     page.get_by_role("button", name="Upload and import").click()
-    expect(page.get_by_text("Not connected. 4.2 MB are safe")).to_be_visible()
+    expect(page.locator("#upload-words")).to_contain_text("Not connected. 4.2 MB are safe")
     page.unroute("**/datasets/uploads/*/")
     page.reload()
     expect(page.get_by_text(re.compile(r"noise\.zip as noise: 4\d % is here"))).to_be_visible()
@@ -62,3 +62,19 @@ def test_an_upload_goes_on_after_a_broken_network_and_a_reload_and_is_imported(p
     assert row.get_by_role("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 640
     row.get_by_role("link", name="noise").click()
     expect(page.get_by_text("not to be flipped")).to_be_visible()
+
+
+def test_an_upload_that_is_halted_goes_on_where_it_was(page, archive):
+    offsets = []
+    page.on("request", lambda r: offsets.append(int(r.headers["upload-offset"])) if r.method == "PATCH" else None)
+    page.route("**/datasets/uploads/*/", lambda route: route.continue_() if len(offsets) == 1 else None)
+    page.get_by_label("Archive").set_input_files(archive)
+    page.get_by_label("Name", exact=True).fill("halted")
+    page.get_by_role("button", name="Upload and import").click()
+    expect(page.locator("#upload-words")).to_contain_text("4.2 MB of")
+    page.get_by_role("button", name="Halt").click()
+    expect(page.locator("#upload-words")).to_have_text("Halted. Start again and it goes on from here.")
+    page.unroute("**/datasets/uploads/*/")
+    page.get_by_role("button", name="Upload and import").click()
+    expect(page.get_by_role("row", name="halted")).to_contain_text("600", timeout=20_000)
+    assert offsets == [0, 2**22, 2**22, 2**23]
