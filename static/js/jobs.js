@@ -57,10 +57,13 @@ async function renew(panel) {
   const region = panel.closest("[data-job-region]");
   if (!region) return location.reload();
   const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Live": "1" }, cache: "no-store" });
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(region.id);
+  const whole = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = whole.getElementById(region.id);
   if (!fresh) return location.reload();
   tellTimes(fresh);
   region.replaceChildren(...fresh.childNodes);
+  const also = whole.getElementById(region.dataset.jobAlso);
+  if (also) byId(also.id)?.replaceWith(also);
   document.dispatchEvent(new CustomEvent("renewed", { detail: region }));
   follow();
 }

@@ -83,3 +83,14 @@ def test_an_ensemble_answers_a_sample_and_a_picture_in_the_browser_by_its_own_mo
         shown = [float(line.get_attribute("data-value")) for line in page.locator("#try-it-classes li").all()[:5]]
         assert np.abs(np.array(shown) - top).max() < 1e-4, name
     assert sent == []
+
+
+def test_a_network_of_the_steps_is_tried_in_the_browser_as_soon_as_its_files_are_made(open_page, finished):
+    page = open_page(f"/searches/{finished}/model/")
+    page.get_by_role("link", name="Its training").click()
+    page.get_by_role("link", name="Its parent").click()
+    expect(page.locator("#try-it")).to_contain_text("The server does the work")
+    page.locator("#files").get_by_role("button", name="Make all files").click()
+    expect(page.locator("#try-it")).to_contain_text("Your browser does the work", timeout=180_000)
+    page.get_by_role("button", name="Try an image of 3").click()
+    expect(page.locator("#try-it-where")).to_contain_text("Computed in your browser", timeout=60_000)
