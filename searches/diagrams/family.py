@@ -100,7 +100,8 @@ def span_of(rows: Sequence[Generation]) -> Ramp:
 def _whole_per_cents(accuracies: Sequence[float]) -> Ramp:
     if not accuracies:
         return Ramp(0.0, 1.0)
-    low, high = math.floor(100 * min(accuracies) + 1e-9), math.ceil(100 * max(accuracies) - 1e-9)
+    low = min(99, math.floor(100 * min(accuracies) + 1e-9))  # the high end is never above 100
+    high = math.ceil(100 * max(accuracies) - 1e-9)
     return Ramp(low / 100, max(high, low + 1) / 100)
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from statistics import StatisticsError, correlation, fmean, stdev
+from statistics import correlation, fmean, stdev
 from typing import Any
 
 from django.db.models import QuerySet, Sum
@@ -124,10 +124,9 @@ def correlations(finished: Sequence[Search]) -> list[Facts]:
 
 def _correlation(x: Sequence[float], y: Sequence[float]) -> float | None:
     """Pearson's r; None where all values of one side are equal."""
-    try:
-        return correlation(x, y)
-    except StatisticsError:
+    if min(len(set(x)), len(set(y))) < 2:  # statistics finds a correlation in what rounding leaves of them
         return None
+    return correlation(x, y)
 
 
 def _group(group: Group, own: Settings, apart: list[str], trained: Trained, seconds: Mapping[int, float]) -> Facts:

@@ -85,7 +85,7 @@ export class Best {
   /** The value over each whisker. */
   #values(points, colour) {
     return {
-      x: points.map((p) => p.row), y: points.map((p) => 100 * p.high), mode: "text", hoverinfo: "skip", cliponaxis: false,
+      x: points.map((p) => p.row), y: points.map((p) => 100 * p.high), mode: "markers+text", marker: { size: 8, opacity: 0 }, hoverinfo: "skip", cliponaxis: false,
       text: points.map((p) => (100 * p.value).toFixed(2)), textposition: "top center", textfont: { size: 13, color: colour.ink },
     };
   }

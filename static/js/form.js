@@ -109,6 +109,9 @@ function rename() {
 function tell() {
   const about = field("dataset").selectedOptions[0]?.dataset;
   setText(byId("dataset-words"), about?.words ?? "No data set is there yet.");
+  const wanted = form.querySelector('input[name="preset"]:checked')?.dataset.dataset;
+  byId("dataset-missing").hidden = form.hasAttribute("data-clone") || !wanted || [...field("dataset").options].some((option) => option.dataset.name === wanted);
+  setText(byId("dataset-wanted"), wanted);
   field("n_validation").placeholder = about ? count(Math.floor(Number(about.train) / 5)) : "";
   field("n_training").placeholder = about ? count(Number(about.train) - (number("n_validation") ?? Math.floor(Number(about.train) / 5))) : "";
   field("n_test").placeholder = about ? count(Number(about.test)) : "";

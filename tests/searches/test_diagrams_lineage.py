@@ -182,6 +182,8 @@ def test_a_ramp_of_equal_accuracies_and_of_none_still_has_two_ends() -> None:
     assert (ramp_of(played(SMALL, 0)).low, ramp_of(played(SMALL, 0)).high) == (0.0, 1.0)
     assert ramp_of(one).step(0.7) == 1
     assert ramp_of(one).step(1.0) == 7
+    perfect = in_state(one, "model_0", val_accuracy=1.0)
+    assert (ramp_of(perfect).low, ramp_of(perfect).high) == (0.99, 1.0)
 
 
 # ------------------------------------------------------------------ readers, keyboards, policies

@@ -132,6 +132,14 @@ def test_short_and_long_trainings_of_the_same_winners_are_paired():
     ]  # fmt: skip
 
 
+def test_equal_accuracies_after_the_short_training_tell_no_correlation():
+    searches = [finished(0.02 * seed, seed=seed) for seed in range(3)]
+    for search in searches:  # 290 / 299: its mean over three is another number
+        search.candidates.filter(kind="neighbour", step=2, is_winner=True).update(val_accuracy=290 / 299)
+    (entry,) = correlations(searches)
+    assert (entry["r"], entry["r_squared"], entry["interval"]) == (None, None, None)
+
+
 def test_two_pairs_are_too_few_to_say_anything():
     assert correlations([finished(0.1, comparisons=("snapshots",))]) == []
 

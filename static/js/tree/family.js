@@ -65,7 +65,7 @@ export function spanOf(rows) {
 function wholePerCents(values) {
   if (values.length === 0) return { low: 0, high: 1 };
   const [least, most] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-  const low = Math.floor(100 * least + 1e-9);
+  const low = Math.min(99, Math.floor(100 * least + 1e-9)); // the high end is never above 100
   return { low: low / 100, high: Math.max(Math.ceil(100 * most - 1e-9), low + 1) / 100 };
 }
 
