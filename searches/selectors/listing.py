@@ -68,11 +68,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Listed:
-    """A page of the list. `counts`: by state, of what the other filters let through; `n`: of the state wanted."""
+    """A page of the list. `counts`: by state, of what the other filters let through; `n`: of the state wanted.
+
+    `in_all`: by state, whatever the filters.
+    """
 
     want: Wanted
     lines: list[Line]
     counts: dict[str, int]
+    in_all: dict[str, int]
     n: int
     page: int
     n_pages: int
@@ -111,7 +115,9 @@ def page_of(searches: QuerySet[Search], want: Wanted) -> Listed:
     n_pages = max(1, -(-n // PAGE))
     page = min(want.page, n_pages)
     rows = ordered(in_state(found, want.state, anybody=anybody), want.sort)[(page - 1) * PAGE : page * PAGE]
-    return Listed(want, _lines(rows, anybody=anybody), counts, n, page, n_pages)
+    is_filtered = want.text or want.dataset or want.owner or want.tag
+    in_all = _counts(searches, anybody=anybody) if is_filtered else counts
+    return Listed(want, _lines(rows, anybody=anybody), counts, in_all, n, page, n_pages)
 
 
 def all_of(searches: QuerySet[Search], want: Wanted) -> list[Line]:

@@ -44,7 +44,7 @@ def search_list(request: HttpRequest) -> HttpResponse:
         "query": want.query(page=listed.page),
         "changeable": {line.search.pk for line in listed.lines if may_change(request.user, line.search)},
         "deleted": deleted_listing(request.user),
-        "counts": listed.counts,
+        "counts": listed.in_all,
         "n_workers": workers_alive().count(),
         "version": version,
     }

@@ -4,6 +4,7 @@ import { byId, h, oncePerFrame, onThemeChange } from "./dom.js";
 import { offerData } from "./data.js";
 import { CONFIG, axis, baseLayout, caption, palette, percentRange } from "./figure.js";
 import { interval, percent } from "./format.js";
+import { hasEnded } from "./state.js";
 
 export class Best {
   #store;
@@ -115,7 +116,9 @@ export class Best {
 
   #note() {
     const n = this.#store.search.dataset.n_validation.toLocaleString("en-GB");
-    const open = this.#store.leaderOf(this.#store.openRow) && this.#store.openRow > 0 ? " The hollow dot leads its step, which is still open." : "";
+    const { openRow } = this.#store;
+    const isOver = this.#store.row(openRow).every(hasEnded);
+    const open = this.#store.leaderOf(openRow) && openRow > 0 ? ` The hollow dot ${isOver ? "led its step, which was not decided" : "leads its step, which is still open"}.` : "";
     return h("span", null, `Bars: 95\u202f% interval of ${n} validation images.${open} The test set is not looked at before the end.`);
   }
 }

@@ -56,6 +56,7 @@ function endLabels({ row, width, quantity, parent, off, pixelsPerUnit }, shown, 
   const ends = ended.map(({ candidate, number, x, y }) => ({
     x: x.at(-1), y: y.at(-1), color: colour[SERIES[number - 1].token],
     text: `${candidate.code}  ${quantity === "loss" ? y.at(-1).toFixed(3) : percent(y.at(-1) / 100, 1)}`,
+    bgcolor: x.at(-1) < width ? colour.surface : undefined, // it went no further: the label stands among the lines
   }));
   if (parent && quantity === "accuracy" && !off.has("parent")) {
     ends.push({ x: width, y: 100 * parent.val_accuracy, text: "parent", color: colour["ink-2"] });

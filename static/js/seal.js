@@ -43,7 +43,7 @@ export class SealPanel {
       const title = `${broken.length} of ${plural(measured.length, "candidate")} did not begin as ${broken.length === 1 ? "its parent" : "their parents"}.`;
       return [emblem(false), h("p", null, h("strong", null, title), `${words}. Not trained; the step goes on without.`)];
     }
-    const title = `${measured.length} of ${plural(measured.length, "candidate")} began as their parents.`;
+    const title = `${measured.length} of ${plural(measured.length, "candidate")} began as ${measured.length === 1 ? "its parent" : "their parents"}.`;
     return [emblem(true), h("p", null, h("strong", null, title), `Largest |Δ logit| ${scientific(size(largest))} (${largest.code}), limit ${limit}.`)];
   }
 

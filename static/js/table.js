@@ -58,14 +58,14 @@ export class Table {
   }
 
   #head(rows) {
-    const { nSteps, openRow } = this.#store;
+    const { nSteps, openRow, search } = this.#store;
     const step = this.#step;
     const winner = this.#store.winnerOf(step);
     const title = step === 0 ? "Pretraining" : step > nSteps ? "Final training" : winner ? "Why this one won" : `Candidates of step ${step}`;
     setText(byId("children-h"), title);
     setText(byId("children-sub"), this.#sub(rows));
     setText(byId("children-caption"), `${title}, step ${step}, by ${this.#store.search.config.selection === "balanced" ? "balanced" : "validation"} accuracy`);
-    const open = (row) => (openRow < 8 && row > 0 && row <= nSteps && !this.#store.winnerOf(row) ? ", open" : "");
+    const open = (row) => (openRow < 8 && row > 0 && row <= nSteps && search.status !== "stopped" && !this.#store.winnerOf(row) ? ", open" : "");
     const name = (row) => (row === 0 ? "Pre" : row > nSteps ? "Final" : `${openRow < 8 ? "Step " : ""}${row}${open(row)}`);
     const rowsThere = Array.from({ length: openRow + 1 }, (_, row) => [row, name(row)]);
     const choose = (row) => this.#store.showStep(row);
@@ -80,7 +80,8 @@ export class Table {
     if (step === 0) return "model_0, trained from scratch. Every later network descends from it.";
     const winner = this.#store.winnerOf(step);
     if (winner) return `Step ${step}: ${winner.code} has the ${ruleWords(this.#store)} of its ${rows.length} candidates.`;
-    if (rows.every(hasEnded)) return "None of them came to a validation accuracy; each says why.";
+    const isMeasured = rows.some((c) => c.status === "done" && c.val_accuracy !== null);
+    if (rows.every(hasEnded) && !isMeasured) return "None of them came to a validation accuracy; each says why.";
     if (this.#store.search.status === "stopped") return "Stopped before it was decided.";
     const open = rows.filter((c) => c.status === "pending" || c.status === "running").length;
     return `Open: decided when ${open === 1 ? "the last candidate has" : `${open} more have`} ended. Then the ${ruleWords(this.#store)} wins.`;

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { count, points } from "./format.js";
+import { hasEnded } from "./state.js";
 
 const NOISE = 0.05; // p of McNemar's test from which on a gap is within noise, as in services/sentences.py
 
@@ -32,9 +33,10 @@ export function whyWords(store, step, ranked) {
   const [first, second] = ranked;
   if (!first || step === 0 || step > store.nSteps) return null;
   const winner = store.winnerOf(step);
-  const verb = winner ? "won" : "leads so far";
+  const isOpen = !winner && !store.row(step).every(hasEnded);
+  const verb = winner ? "won" : isOpen ? "leads so far" : "led when the search was stopped";
   const rule = winner ? [" by the rule ", h("em", null, ruleWords(store)), ". "] : ". ";
-  if (!second) return h("p", null, h("strong", null, `${first.code} ${verb}`), rule, winner ? "No other candidate of the step came to an accuracy." : "No other has ended yet.");
+  if (!second) return h("p", null, h("strong", null, `${first.code} ${verb}`), rule, isOpen ? "No other has ended yet." : "No other candidate of the step came to an accuracy.");
   const lead = first.val_accuracy - second.val_accuracy;
   const beside = lead === 0 ? `It is level with ${second.code}: a tie keeps the parent, else the lower j` : lead > 0 ? `It leads ${second.code} by ${points(lead).slice(1)} points` : `Its validation accuracy is ${points(lead).slice(1)} points below that of ${second.code}`;
   const gap = second.gap?.to === first.id ? second.gap : null;

@@ -116,3 +116,16 @@ def test_the_page_of_a_model_has_the_numbers_behind_how_it_errs(open_page: Calla
         head, *rows = saved(page, f"#{of}-data")
         assert len(head) == n_columns
         assert sum(int(row[-1]) for row in rows) == 300  # the test images of the digits
+
+
+def test_a_step_that_was_stopped_is_called_neither_open_nor_without_accuracy(open_page: Callable[..., Page]):
+    page = open_page()
+    launch(page, "Stopped in a step", n_neigh=8, epoch_neigh=12)
+    expect(page.locator("#children-body .leads")).to_be_visible(timeout=90_000)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#state")).to_contain_text("Stopped")
+    expect(page.locator("#children-sub")).to_have_text("Stopped before it was decided.")
+    expect(page.locator("#children-tools")).not_to_contain_text("open")
+    expect(page.locator("#children-why")).to_contain_text("led when the search was stopped")
+    expect(page.locator("#best-note")).to_contain_text("which was not decided")
