@@ -183,7 +183,10 @@ class Site:
         if not (names := sorted(training & alive)):
             return None
         chosen = rng.choice(names)
-        self.signal_worker(chosen, signal.SIGKILL)
+        try:
+            self.signal_worker(chosen, signal.SIGKILL)
+        except ProcessLookupError:
+            return None  # dead already: the one that follows it has not written its own row yet
         return chosen
 
     def is_over(self, uuid: str) -> bool:

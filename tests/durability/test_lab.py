@@ -83,8 +83,10 @@ def test_postgresql_is_restarted_in_the_middle(on_postgres, postgres, undisturbe
 def test_redis_forgets_everything_in_the_middle(lone_worker, redis_server, undisturbed):
     for _ in range(scaled(3)):
         uuid = lone_worker.launch(**SETTINGS)
-        lone_worker.wait(lambda uuid=uuid: one_trains_and_one_waits(lone_worker, uuid), "a child waits in the queue")
-        lone_worker.wait(lambda: redis_server.n_keys() > 0, "its message is there")
+        lone_worker.wait(
+            lambda uuid=uuid: one_trains_and_one_waits(lone_worker, uuid) and redis_server.n_keys() > 0,
+            "a child waits, and its message is in the queue",
+        )
         redis_server.forget_everything()
         lone_worker.wait(lambda: redis_server.n_keys() > 0, "the queue is rebuilt", REBUILT_SECONDS)
         assert lone_worker.finished(uuid) == "finished"
