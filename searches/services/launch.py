@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from searches import comparisons
+from searches.diagrams.words import counted
 from searches.models import Candidate, DataSet, Search, StartNetwork
 from searches.nash.config import COMPARISONS, InvalidConfig, SearchConfig
 from searches.nash.hillclimb import Job, plan
@@ -81,8 +82,8 @@ def create_search(
         append(
             search,
             "search_created",
-            f"Search created on {dataset.name}: {config.n_steps} steps of {config.n_neigh}, "
-            f"{config.epoch_budget:,} epochs"
+            f"Search created on {dataset.name}: {counted(config.n_steps, 'step')} of {config.n_neigh}, "
+            f"{counted(config.epoch_budget, 'epoch')}"
             + (f" and {compared:,} of comparisons" if compared else "")
             + ("; an ensemble of its snapshots at the end" if snapshot_ensemble else "")
             + sentences.budget(hours_limit, accuracy_goal, config.selection)

@@ -112,6 +112,10 @@ def test_a_zoom_survives_new_points_which_extend_the_curves(open_page: Callable[
 
 def test_the_page_of_a_model_has_the_numbers_behind_how_it_errs(open_page: Callable[..., Page], finished: str):
     page = open_page(f"/searches/{finished}/model/")
+    make = page.get_by_role("button", name="Make all files")  # it is assessed along with that
+    if make.is_visible():
+        make.click()
+    expect(page.locator("#evaluation")).to_be_visible(timeout=180_000)
     for of, n_columns in (("confusion", 3), ("calibration", 3)):
         head, *rows = saved(page, f"#{of}-data")
         assert len(head) == n_columns

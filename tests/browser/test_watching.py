@@ -93,10 +93,10 @@ def test_a_page_loaded_anew_in_the_middle_goes_on_with_every_point(open_page, si
     page = open_page()
     uuid = launch(page, "Loaded anew", epoch_pretrain=400)
     held = "() => Object.fromEntries([...nash.points].map(([id, rows]) => [id, rows.map((r) => [r[0], r[4]])]))"
-    n_held = f"() => Object.values(({held})()).flat().length"
+    n_held = f"() => globalThis.nash ? Object.values(({held})()).flat().length : 0"  # 0 while its script is not there
     wait_until(lambda: page.evaluate(n_held) > 10, "the first points")
     page.reload()
-    before = page.evaluate(n_held)
+    before = wait_until(lambda: page.evaluate(n_held), "the page holds points again")
     assert before > 10
     wait_until(lambda: page.evaluate(n_held) > before + 10, "more points after the reload")
     page.get_by_role("button", name="Stop").click()
