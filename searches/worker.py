@@ -109,7 +109,7 @@ def _train(candidate: Candidate, post: Post, is_due: Callable[[], bool]) -> list
     try:
         device = post.torch_device()
         with _cores(candidate, device, post, is_due) as n_threads:
-            if n_threads is None:
+            if n_threads is None or not is_due():  # what came first may have changed while it was waited
                 raise NotDue
             return _claim_and_train(candidate, n_threads, device, post)
     except UnfitWorker as error:

@@ -10,11 +10,13 @@ from django.db import DatabaseError
 from searches.selectors import WorkerSign, worker_signs
 
 LOOK_SECONDS = 5.0
+START_PATIENCE = 5.0
+"""A process that only just starts has so many times as long for its first beat."""
 
 
 @dataclass
 class _Seen:
-    """What was seen of a process, and until when it was well, in seconds of the watch's clock."""
+    """What was seen of a process, and until when it was well, in seconds of the watch's clock; beat "": none yet."""
 
     pid: int
     beat: str
@@ -26,7 +28,7 @@ class Watch:
     """Looks at the rows of the workers every few seconds.
 
     A worker is stuck if for NASH_STUCK_SECONDS it has not beaten, or has held on to a training that is no longer
-    its own: a training that gets on notices that at its next batch.
+    its own: a training that gets on notices that at its next batch. Or if it does not come to its first beat.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,21 +50,22 @@ class Watch:
             return {}
         found = {}
         for name, pid in pids.items():
-            sign = signs.get(name)
-            if sign is None or sign.pid != pid:  # it is only just starting
-                self._seen.pop(name, None)
-            elif why := self._judge(name, sign, now):
+            if why := self._judge(name, pid, signs.get(name), now):
                 found[name] = why
                 del self._seen[name]
         return found
 
-    def _judge(self, name: str, sign: WorkerSign, now: float) -> str:
-        seen = self._seen.setdefault(name, _Seen(sign.pid, sign.last_beat, now, now))
-        if seen.pid != sign.pid:
-            seen = self._seen[name] = _Seen(sign.pid, sign.last_beat, now, now)
+    def _judge(self, name: str, pid: int, sign: WorkerSign | None, now: float) -> str:
+        seen = self._seen.get(name)
+        if seen is None or seen.pid != pid:
+            seen = self._seen[name] = _Seen(pid, "", now, now)
+        if sign is None or sign.pid != pid:  # it is only just starting
+            waited = now - seen.beat_at
+            return f"no beat in {waited:.0f} s" if waited > START_PATIENCE * self._patience else ""
+        is_first = not seen.beat
         if sign.last_beat != seen.beat:
             seen.beat, seen.beat_at = sign.last_beat, now
-        if sign.is_in_its_right:
+        if sign.is_in_its_right or is_first:
             seen.right_at = now
         if now - seen.beat_at > self._patience:
             return f"it has not beaten for {now - seen.beat_at:.0f} s"

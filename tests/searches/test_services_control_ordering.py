@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from searches import selectors, services, slots, worker
 from searches.models import Search
 from searches.services import Refused
-from tests.searches.rows import expire, leased, make_search, pending, run_to
+from tests.searches.rows import expire, leased, make_search, pending, result, run_to
 
 pytestmark = pytest.mark.django_db
 BY = "the command line"
@@ -104,6 +104,23 @@ def test_a_search_put_first_while_a_worker_waits_for_cores_is_taken_first(traine
     monkeypatch.setattr(worker, "GIVE_UP_LOOK_SECONDS", 0.0)
     worker.train_next(0, post)
     assert trained == ["Second model_0"]
+
+
+def test_a_step_that_opens_as_the_cores_become_free_goes_before_a_later_search(trained, post, monkeypatch):
+    """Its last training ends, and its cores are taken at once by a worker that waited for the other search."""
+    first, second = make_search(name="First"), make_search(name="Second")
+    lease = leased(first.candidates.get())
+
+    waited = iter([lambda: services.finish(lease, result())])
+
+    def try_take(folder, n_threads):
+        next(waited, lambda: None)()
+        return slots.Slots((0,), ())
+
+    monkeypatch.setattr(slots, "try_take", try_take)
+    assert order() == ["Second model_0"]
+    worker.train_next(second.candidates.get().pk, post)
+    assert [name.partition(" ")[0] for name in trained] == ["First"]
 
 
 def test_a_worker_that_ends_gives_the_message_back(post):

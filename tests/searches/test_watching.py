@@ -76,6 +76,15 @@ def test_a_process_that_only_just_starts_is_waited_for(clock):
     assert looks(watch, clock, 100, beats=False) == {}
     beat(pid=6)  # of its former life
     assert looks(watch, clock, 100, beats=False) == {}
+    beat()
+    assert looks(watch, clock, 60, beats=False) == {}
+
+
+@pytest.mark.django_db
+def test_one_that_hangs_before_its_first_beat_is_stuck_after_five_minutes(clock):
+    watch = Watch(clock)
+    assert looks(watch, clock, 300, beats=False) == {}
+    assert looks(watch, clock, 10, beats=False)[NAME].startswith("no beat in 30")
 
 
 @pytest.mark.django_db

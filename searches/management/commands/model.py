@@ -40,7 +40,7 @@ class Command(BaseCommand):
         predict.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:1")
         show = verbs.add_parser("show", help="what a downloaded model says of itself; needs no database")
         show.add_argument("zip", type=Path, help="a downloaded model.zip, or its folder")
-        export = verbs.add_parser("export", help="all files of a model, as on its page; made first if need be")
+        export = verbs.add_parser("export", help="all files of a model, as `search files` writes them")
         export.add_argument("model", metavar="SEARCH|CANDIDATE", help="a search's uuid, or uuid:code as in 3f2a:2.1")
         export.add_argument("--to", type=Path, required=True, metavar="DIR", help="made if it is not there")
 

@@ -255,7 +255,7 @@ def _add_looks(verbs: Any) -> None:
         "report": "the search as one HTML file, to keep or to mail",
         "scalars": "every epoch of every training as CSV, or as event files for TensorBoard",
         "draw": "the lineage tree, or with --of a network, as SVG",
-        "files": "every file of the best network, or with --of of another; made first where they were not",
+        "files": "every file of the best network, or with --of of another, as `model export` writes them",
     }
     for verb, words in saved.items():
         parser = verbs.add_parser(verb, help=words)
