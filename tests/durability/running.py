@@ -98,9 +98,10 @@ def database_rows(environment: Mapping[str, str], query: str, *values: Any) -> l
         database.close()
 
 
-def launch(environment: Mapping[str, str], **settings: Any) -> str:
-    """Launch a search on the digits from the command line; its uuid in the database's form."""
+def launch(environment: Mapping[str, str], begin: Path | None = None, **settings: Any) -> str:
+    """Launch a search on the digits, or from a zip on them, by the command; its uuid in the database's form."""
     given = [f"--set={name}={value}" for name, value in settings.items()]
+    given += ["--from", str(begin)] if begin else []
     done = subprocess.run(
         [sys.executable, "manage.py", "search", "launch", "--preset", "demo", "--json", *given],
         cwd=ROOT,
@@ -196,9 +197,9 @@ class Site:
         """Every rule of the checker holds, at the latest once the reaper has been round."""
         assert still_broken(self.rows, self.folder) == {}, self.story()
 
-    def launch(self, **settings: Any) -> str:
+    def launch(self, begin: Path | None = None, **settings: Any) -> str:
         """Launch a search on the digits; its uuid in the database's form."""
-        return launch(self.environment, **settings)
+        return launch(self.environment, begin, **settings)
 
     def finished(self, uuid: str, seconds: float = START_SECONDS) -> str:
         """Wait for the end of a search; how it ended."""

@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -73,3 +74,28 @@ def assert_only_those_epochs_were_repeated(site: Site, uuid: str) -> None:
 
 def test_sigkill_of_workers_at_random_times(site, undisturbed):
     kill_at_random(site, undisturbed, N)
+
+
+def test_a_search_from_a_given_network_is_killed_before_and_after_its_first_checkpoint(site, undisturbed):
+    """What begins anew begins with the given weights again, and not with fresh ones."""
+    given = site.folder / site.rows("SELECT file FROM searches_artifact WHERE format = 'model_zip' ORDER BY id")[0][0]
+    settings = {**SETTINGS, "n_steps": 1, "n_neigh": 1, "epoch_pretrain": 3, "epoch_neigh": 1}
+    left_alone = site.launch(given, **settings)
+    assert site.finished(left_alone) == "finished"
+    with ThreadPoolExecutor(1) as pool:  # the first epoch may be over before the command is
+        launching = pool.submit(site.launch, given, **settings)
+        killed = site.wait(lambda: newest(site, but=left_alone), "the second search")
+        signal_worker(site, killed, "pretrain-0-0", 0, KILLED)
+    assert launching.result() == killed
+    signal_worker(site, killed, "pretrain-0-0", 1, KILLED)
+    assert site.finished(killed) == "finished"
+    attempts = {row[0]: row[2] for row in site.rows(CANDIDATES, killed)}
+    assert attempts == {"pretrain-0-0": 3, "neighbour-1-1": 1, "final-1-0": 1}
+    assert site.results(killed) == site.results(left_alone)
+    site.is_whole()
+
+
+def newest(site: Site, *, but: str) -> str:
+    """The uuid of the search that was launched last; "" while it is that one."""
+    ((uuid,),) = site.rows("SELECT uuid FROM searches_search ORDER BY id DESC LIMIT 1")
+    return "" if uuid == but else str(uuid)

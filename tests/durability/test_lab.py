@@ -8,7 +8,7 @@ from itertools import cycle, islice
 import pytest
 
 from tests.durability.killing import kill_at_random
-from tests.durability.running import CANDIDATES, LEASE_SECONDS, SETTINGS, N, Site, scaled
+from tests.durability.running import CANDIDATES, EVENTS, LEASE_SECONDS, SETTINGS, N, Site, scaled
 from tests.durability.servers import Redis
 
 pytestmark = [
@@ -73,6 +73,10 @@ def test_postgresql_is_restarted_in_the_middle(on_postgres, postgres, undisturbe
         postgres.stop(mode)
         time.sleep(1)
         postgres.start()
+        n_told = len(on_postgres.rows(EVENTS, uuid))
+        on_postgres.wait(
+            lambda uuid=uuid, n=n_told: len(on_postgres.rows(EVENTS, uuid)) > n, "it goes on", REBUILT_SECONDS
+        )
         assert on_postgres.finished(uuid) == "finished"
         rows = on_postgres.rows(CANDIDATES, uuid)
         assert {row[1] for row in rows} == {"done"}
