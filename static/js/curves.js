@@ -180,9 +180,9 @@ export class Curves {
     const layout = { annotations: annotations(view, colour) };
     if (!this.#zoomed) Object.assign(layout, { "yaxis2.range": view.range, "xaxis.range": [0, view.width * 1.005] });
     const places = view.unit === null ? [FIXED - 1] : [0, 1, 2]; // by time the axis grows, and what spans it
-    const update = { x: places.map((i) => fixed[i].x), y: places.map((i) => fixed[i].y) };
-    Plotly.update(this.#plot, update, layout, places);
-    Plotly.restyle(this.#plot, { "marker.color": [fixed[FIXED - 1].marker.color] }, [FIXED - 1]);
+    const given = (values) => places.map((i) => values(fixed[i]));
+    const update = { x: given((trace) => trace.x), y: given((trace) => trace.y), "marker.color": given((trace) => trace.marker?.color) };
+    Plotly.update(this.#plot, update, layout, places); // a ring has its colour from the first
     this.#say(view);
     this.#keys(view);
   }
