@@ -29,7 +29,7 @@ class Work:
     """One training as the estimate sees it.
 
     `epoch`: epochs trained so far, `seconds`: wall time they took; `around`: wall time it took beside them, where
-    it has ended; `threads`: None before its first claim.
+    it has ended; `threads`: None before its first claim; `is_cut_off`: it was cancelled.
     """
 
     kind: str
@@ -39,6 +39,7 @@ class Work:
     epoch: float = 0.0
     seconds: float = 0.0
     is_open: bool = True
+    is_cut_off: bool = False
     threads: int | None = None
     index: int = 0
     is_winner: bool = False

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -60,7 +60,8 @@ def trainings_of(searches: Sequence[Search]) -> dict[int, Trainings]:
     stale = [s for s in searches if s.pk not in known or known[s.pk].is_under_way]
     if stale:
         telling = _telling_candidates([s.pk for s in stale])
-        epochs = _epochs_done({s.pk: int(s.config["n_steps"]) for s in stale})
+        stopped = {s.pk for s in stale if s.status == Search.Status.STOPPED}
+        epochs = _epochs_done({s.pk: int(s.config["n_steps"]) for s in stale}, stopped)
         fresh = {s: Trainings(s.seq, tuple(telling[s.pk]), epochs[s.pk]) for s in stale}
         known |= {s.pk: of for s, of in fresh.items()}
         with _lock:
@@ -70,13 +71,17 @@ def trainings_of(searches: Sequence[Search]) -> dict[int, Trainings]:
     return known
 
 
-def _epochs_done(n_steps: dict[int, int]) -> dict[int, float]:
-    """Epochs by search: the ended count whole, the running as far as they are, what is superseded not at all."""
+def _epochs_done(n_steps: dict[int, int], stopped: Container[int]) -> dict[int, float]:
+    """Epochs by search: the ended count whole, the running as far as they are, what is superseded not at all.
+
+    What a stop cancelled counts as far as it got.
+    """
     columns = ("search_id", "kind", "step", "status", "epochs", "epoch")
     epochs: dict[int, float] = defaultdict(float)
     for search_id, kind, step, status, total, done in _candidates_of(list(n_steps)).values_list(*columns):
         if not is_superseded(kind, step, n_steps[search_id]):
-            epochs[search_id] += total if status in ENDED else done
+            is_whole = status in ENDED and not (status == Candidate.Status.CANCELLED and search_id in stopped)
+            epochs[search_id] += total if is_whole else done
     return epochs
 
 

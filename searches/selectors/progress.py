@@ -45,8 +45,9 @@ def progress_fields(
     """
     known = map(work_of, search.candidates.values(*COLUMNS)) if works is None else works
     works = [work for work in known if _counts(work, search)]
+    stopped = search.status == Search.Status.STOPPED
     fields: dict[str, Any] = {
-        "epochs_done": round(sum(w.epoch if w.is_open else w.epochs for w in works), 3),
+        "epochs_done": round(sum(_epochs_of(work, stopped=stopped) for work in works), 3),
         "seconds_spent": round(spent := seconds_spent(search), 1),
     }
     if search.status not in UNDER_WAY:
@@ -56,6 +57,11 @@ def progress_fields(
     config = search.search_config
     left = time_left(config, works, _site(search, config, spent), simulate_seconds=simulate_seconds)
     return {**fields, "seconds_left": None if left is None else round(left, 1)}
+
+
+def _epochs_of(work: Work, *, stopped: bool) -> float:
+    """What has ended counts whole; what a stop cut off as far as it got."""
+    return work.epoch if work.is_open or (stopped and work.is_cut_off) else work.epochs
 
 
 def _counts(work: Work, search: Search) -> bool:
@@ -69,7 +75,8 @@ def work_of(row: dict[str, Any]) -> Work:
     seconds = row.pop("seconds") or 0.0
     timed = status == Candidate.Status.DONE and started and ended
     around = max(0.0, (ended - started).total_seconds() - seconds) if timed else None
-    return Work(**row, seconds=seconds, is_open=status not in ENDED, around=around)
+    is_cut_off = status == Candidate.Status.CANCELLED
+    return Work(**row, seconds=seconds, is_open=status not in ENDED, is_cut_off=is_cut_off, around=around)
 
 
 def _site(search: Search, config: SearchConfig, spent: float) -> Site:

@@ -9,7 +9,6 @@ from django.urls import reverse
 
 from searches.comparisons import interval
 from searches.models import Candidate, Search
-from searches.nash.hillclimb import ENDED
 from searches.selectors.progress import is_superseded, n_training_images, n_validation_images
 from searches.selectors.seeds import differing, groups_of, settings_of
 
@@ -117,7 +116,8 @@ def _training(candidate: Candidate) -> Facts:
 
 
 def _epochs(candidate: Candidate) -> float:
-    return float(candidate.epochs) if candidate.status in ENDED else candidate.epoch
+    """What it was really trained for."""
+    return float(candidate.epochs) if candidate.status == Candidate.Status.DONE else candidate.epoch
 
 
 def _compute(candidate: Candidate, n_images: int) -> float:

@@ -107,7 +107,7 @@ export class Header {
       const row = Number(group.dataset.row);
       const candidates = this.#store.row(row);
       const cells = [...group.querySelectorAll(".cell-fill")];
-      const share = (c) => (hasEnded(c) ? 1 : Math.min(1, c.epoch / c.epochs));
+      const share = (c) => (hasEnded(c) && !(c.status === "cancelled" && search.status === "stopped") ? 1 : Math.min(1, c.epoch / c.epochs));
       const shares = cells.length === 1 && row <= this.#store.nSteps ? [this.#meanShare(candidates, row, share)] : candidates.map(share);
       group.toggleAttribute("data-now", row === rowNow && !ENDED.has(search.status));
       cells.forEach((cell, i) => cell.style.setProperty("transform", `scaleX(${(shares[i] ?? 0).toFixed(3)})`));

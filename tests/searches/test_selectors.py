@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from searches import selectors, services
 from searches.models import Artifact, Event, Point, Search
+from searches.selectors.listing import listing
 from tests.searches.rows import leased, make_search, pending, run_to, run_to_end
 
 # ---------------------------------------------------------------------- access
@@ -126,6 +127,18 @@ def test_epochs_done_count_the_ended_whole_and_the_running_as_far_as_they_are():
     run_to(search, "1.2")
     services.beat(leased(pending(search)[0]), epoch=0.5)
     assert selectors.progress_fields(search)["epochs_done"] == 1 + 2 + 0.5
+
+
+@pytest.mark.django_db
+def test_what_a_stop_cancelled_counts_as_far_as_it_got(alice):
+    search = make_search(owner=alice)
+    run_to(search, "1.2")
+    services.beat(leased(pending(search)[0]), epoch=0.5)
+    services.stop(search, alice)
+    search.refresh_from_db()
+    assert selectors.progress_fields(search)["epochs_done"] == 1 + 2 + 0.5
+    (line,) = listing(Search.objects.all())
+    assert line.epochs_done == 1 + 2 + 0.5
 
 
 @pytest.mark.django_db
