@@ -69,7 +69,7 @@ def test_a_search_is_paused_resumed_finished_early_extended_and_stopped(page: Pa
     assert offered(page) == ["Resume", "Stop", "More"]
     press(page, "Resume")
     says(page, "Resumed by ada")
-    says(page, "1.1", timeout=30_000)
+    says(page, "Child 1.", timeout=90_000)
     expect(page.locator("#children-body")).to_contain_text("%", timeout=90_000)  # a first child is done
     press(page, "Finish now", yes="Finish now", in_menu=True)
     says(page, "Told to finish now by ada")
