@@ -1,9 +1,11 @@
 """The Huey queue: which storage, and how a message is written."""
 
+import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from huey import Huey, PostgresHuey, PriorityRedisHuey, SqliteHuey
 from huey.registry import Message
@@ -37,10 +39,21 @@ def make_queue(folder: Path, database_url: str, redis_url: str) -> Huey:
     """
     common: dict[str, Any] = {"immediate": False, "results": False, "serializer": JSONSerializer()}
     if redis_url:
-        return PriorityRedisHuey("nash", url=redis_url, **common)
+        return PriorityRedisHuey(_name_in_redis(folder, database_url), url=redis_url, **common)
     if database_url.startswith(("postgres:", "postgresql:")):
         return PostgresHuey("nash", dsn=database_url, create_tables=False, **common)
     return SqliteHuey("nash", filename=str(folder / "queue.sqlite3"), timeout=20, **common)
+
+
+def _name_in_redis(folder: Path, database_url: str) -> str:
+    """Sites that share a Redis server must not take each other's messages: the name of the database tells them apart.
+
+    The hosts of one site may write its address differently; a SQLite file is of one host.
+    """
+    url = urlsplit(database_url)
+    if url.scheme.startswith("postgres"):
+        return f"nash-{url.path.strip('/')}"
+    return f"nash-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
 
 
 def create_tables(queue: Huey) -> None:

@@ -109,6 +109,18 @@ def test_a_message_survives_json():
     assert serializer.deserialize(serializer.serialize([None, False])) == [None, False]
 
 
+def test_sites_that_share_a_redis_server_have_queues_of_their_own_and_the_hosts_of_one_site_the_same(tmp_path):
+    redis = "redis://127.0.0.1:1/0"
+
+    def name(folder, database):
+        return make_queue(tmp_path / folder, database, redis).storage.queue_key
+
+    one = name("a", "postgres://nash:secret@db.example.org:5432/nash")
+    assert name("b", "postgresql://nash:secret@10.0.0.7/nash") == one
+    assert name("a", "postgres://nash:secret@db.example.org:5432/other") != one
+    assert name("a", "") != name("b", "")
+
+
 def test_a_task_goes_through_the_sqlite_queue(tmp_path):
     queue = make_queue(tmp_path, "sqlite:///x", "")
     seen = []
