@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -179,18 +180,36 @@ def _refuse_unless_empty(folder: Path) -> None:
         )
 
 
+def _is_ours(member: tarfile.TarInfo, allowed: Container[str]) -> bool:
+    """Whether it is a file, or one that another name has too, at a place where a backup has some."""
+    parts = member.name.split("/")
+    return (member.isfile() or member.islnk()) and parts[0] in allowed and not {"", ".", ".."} & {*parts}
+
+
+def _write_out(stream: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """With its mode and time. tarfile's own way for what cannot be trusted is not in Python 3.11.0 to 3.11.3."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    source = stream.extractfile(member)
+    assert source is not None
+    with source, path.open("wb") as target:
+        shutil.copyfileobj(source, target)
+    path.chmod(member.mode & 0o777)
+    os.utime(path, (member.mtime, member.mtime))
+
+
 def _unpack(archive: Path, scratch: Path) -> Contents:
     """Raises BackupError, with nothing changed, unless the archive is whole and this site's code can read it."""
     allowed = {MANIFEST, SECRET_KEY, *DATABASES.values(), *FOLDERS}
     try:
         with tarfile.open(archive) as stream:
             members = stream.getmembers()
-            if strange := [m.name for m in members if m.name.split("/")[0] not in allowed]:
+            if strange := [m.name for m in members if not _is_ours(m, allowed)]:
                 raise BackupError(f"{archive} is no backup of this program: it holds {strange[0]!r}.")
-            stream.extractall(scratch, members, filter="data")
+            for member in members:
+                _write_out(stream, member, scratch / member.name)
     except FileNotFoundError as error:
         raise BackupError(f"There is no file {archive}.") from error
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, KeyError) as error:
         raise BackupError(f"{archive} cannot be read: {error}. Nothing was changed.") from error
     if not (scratch / MANIFEST).is_file():
         raise BackupError(f"{archive} was cut short: its list of contents is missing. Nothing was changed.")
