@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from searches import model_store
 from searches import worker_files as files
 from searches.comparisons import interval
 from searches.models import Artifact, Candidate, Ensemble, EnsembleMember
@@ -21,7 +19,7 @@ from searches.selectors.ensembles import ensemble_folder, part_tested_on
 from searches.selectors.exports import NAMES
 from searches.services.ensembles import MemberWeights, keep_ensemble_files, keep_measurement, record_looks
 from searches.work import Work
-from searches.worker_exports import N_STEPS, empty_folder, held_against_trainer, versions, write_programs
+from searches.worker_exports import N_STEPS, held_against_trainer, new_folder, published, versions, write_programs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -129,20 +127,14 @@ def _measured(
 def make_ensemble_files(work: Work) -> Mapping[str, Any]:
     """Write every file of a measured ensemble and hold their answers against the trainer's, then write the rows."""
     ensemble = _ensemble(work)
-    folder = empty_folder(ensemble_folder(ensemble), ensemble.files.values_list("file", flat=True), work)
-    try:
+    kept = ensemble.files.values_list("file", flat=True)
+    with new_folder(ensemble_folder(ensemble), kept, work) as folder:
         work.tell(0, N_STEPS, "reads the networks")
         networks = [_load_member(member) for member in ensemble.members.all()]
         _write_forms(networks, folder, ensemble, work)
         parity = _prove(networks, folder, ensemble, work)
-        work.tell(N_STEPS, N_STEPS, "puts them where they are kept")
-        made = [files.made_file(Format(key), folder / NAMES[key]) for key in KEPT]
-        for file in made:
-            model_store.publish(file.path)
+        made = published(map(Format, KEPT), folder, work)
         keep_ensemble_files(ensemble, made)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     total = sum(file.bytes for file in made)
     return {"parity": parity, "said": f"The files of {ensemble.name} can be downloaded, {total / 1e6:,.1f} MB"}
 

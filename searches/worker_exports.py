@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from searches import worker_files as files
 from searches.models import Artifact, Candidate
 from searches.selectors.exports import NAMES
 from searches.selectors.models import card_info
+from searches.services import MadeFile
 from searches.services.exporting import keep_files, record_look
 from searches.work import Work
 
@@ -34,34 +36,44 @@ def make_files(work: Work) -> Mapping[str, Any]:
     candidate = work.job.candidate
     assert candidate is not None
     kept = candidate.artifacts.values_list("file", flat=True)
-    folder = empty_folder(selectors.candidate_folder(candidate), kept, work)
-    try:
+    with new_folder(selectors.candidate_folder(candidate), kept, work) as folder:
         work.tell(0, N_STEPS, "reads the network")
         network, weights = files.load_network(candidate)
         write_forms([network], folder, candidate, weights, work)
         images, labels, on_test = _images_to_prove_on(candidate)
         result = _prove([network], folder, candidate, images, labels, work, on_test=on_test)
-        work.tell(N_STEPS, N_STEPS, "puts them where they are kept")
-        made = [files.made_file(key, folder / NAMES[key]) for key in MADE_HERE]
+        made = published(MADE_HERE, folder, work)
         (folder / NAMES[Format.WEIGHTS]).unlink()
-        for file in made:
-            model_store.publish(file.path)
         keep_files(candidate, made)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     total = sum(file.bytes for file in made)
     return {**result, "said": f"The files of {candidate.code} can be downloaded, {total / 1e6:,.1f} MB"}
 
 
-def empty_folder(parent: Path, kept: Iterable[str], work: Work) -> Path:
-    """A folder of this attempt below `parent`; what attempts left that died is removed, the `kept` files are not."""
+@contextmanager
+def new_folder(parent: Path, kept: Iterable[str], work: Work) -> Iterator[Path]:
+    """A folder of this attempt below `parent`, removed where it fails; what attempts left that died is removed, too.
+
+    Folders of the `kept` files stay.
+    """
     named = {Path(file).parent.name for file in kept}
     for folder in parent.glob("files-*"):
         if folder.name not in named:
             shutil.rmtree(folder, ignore_errors=True)
     made = parent / f"files-{work.job.pk}-{work.job.attempt}"
     made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        yield made
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def published(formats: Iterable[Format], folder: Path, work: Work) -> list[MadeFile]:
+    """The files of these formats, where finished models are kept by now."""
+    work.tell(N_STEPS, N_STEPS, "puts them where they are kept")
+    made = [files.made_file(key, folder / NAMES[key]) for key in formats]
+    for file in made:
+        model_store.publish(file.path)
     return made
 
 
