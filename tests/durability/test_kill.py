@@ -81,15 +81,15 @@ def test_sigkill_of_workers_at_random_times(site, undisturbed):
 def test_a_search_from_a_given_network_is_killed_before_and_after_its_first_checkpoint(site, undisturbed):
     """What begins anew begins with the given weights again, and not with fresh ones."""
     given = site.folder / site.rows("SELECT file FROM searches_artifact WHERE format = 'model_zip' ORDER BY id")[0][0]
-    settings = {**SETTINGS, "n_steps": 1, "n_neigh": 1, "epoch_pretrain": 3, "epoch_neigh": 1}
+    settings = {**SETTINGS, "n_steps": 1, "n_neigh": 1, "epoch_pretrain": 3, "epoch_neigh": 1, "batch_size": 4}
     left_alone = site.launch(given, **settings)
     assert site.finished(left_alone) == "finished"
-    with ThreadPoolExecutor(1) as pool:  # the first epoch may be over before the command is
+    with ThreadPoolExecutor(1) as pool:  # the whole training may be over before the command is
         launching = pool.submit(site.launch, given, **settings)
         killed = site.wait(lambda: newest(site, but=left_alone), "the second search")
         signal_worker(site, killed, "pretrain-0-0", 0, KILLED)
+        signal_worker(site, killed, "pretrain-0-0", 1, KILLED)
     assert launching.result() == killed
-    signal_worker(site, killed, "pretrain-0-0", 1, KILLED)
     assert site.finished(killed) == "finished"
     attempts = {row[0]: row[2] for row in site.rows(CANDIDATES, killed)}
     assert attempts == {"pretrain-0-0": 3, "neighbour-1-1": 1, "final-1-0": 1}
