@@ -1,6 +1,7 @@
 """Try it, on the pages of a final model and of an ensemble: the browser's own answer is that of the file."""
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -26,26 +27,40 @@ def pictures() -> dict[str, bytes]:
     return {name: file.getvalue() for name, file in files.items()}
 
 
-def test_a_picture_is_classified_in_the_browser_as_model_onnx_does_it(open_page, finished):
+def made_model(page) -> tuple[Any, list[str]]:
+    """An ONNX session on the model.onnx that a click makes, and the answers asked of the server from now on."""
     import onnxruntime
 
-    page = open_page(f"/searches/{finished}/model/")
-    sent = []
+    sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.url.endswith("/answer/") else None)
     page.get_by_role("button", name="Make all files").click()
     link = page.get_by_role("link", name="model.onnx", exact=True)
     expect(link).to_be_visible(timeout=180_000)
     content = page.request.get(link.get_attribute("href")).body()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]), sent
+
+
+def answer_of(session, picture: bytes) -> list[float]:
+    """The five greatest class probabilities of a picture."""
+    logits = session.run(None, {"images": model_input(picture, (1, 8, 8))})[0][0]
+    return sorted(softmax(logits.tolist()), reverse=True)[:5]
+
+
+def shown_on(page) -> np.ndarray:
+    """The five class probabilities that the page shows first."""
+    lines = page.locator("#try-it-classes li").all()[:5]
+    return np.array([float(line.get_attribute("data-value")) for line in lines])
+
+
+def test_a_picture_is_classified_in_the_browser_as_model_onnx_does_it(open_page, finished):
+    page = open_page(f"/searches/{finished}/model/")
+    session, sent = made_model(page)
     for name, picture in pictures().items():
         page.locator("#try-it-file").set_input_files({"name": name, "mimeType": "", "buffer": picture})
         expect(page.get_by_role("img", name=name)).to_be_visible(timeout=60_000)
         expect(page.locator("#try-it-where")).to_contain_text("Computed in your browser")
-        expected = softmax(session.run(None, {"images": model_input(picture, (1, 8, 8))})[0][0].tolist())
-        top = sorted(expected, reverse=True)[:5]
-        shown = [float(line.get_attribute("data-value")) for line in page.locator("#try-it-classes li").all()[:5]]
         most = 0.02 if name == "clear.webp" else 1e-4  # half transparent pixels are rounded twice in a browser
-        assert np.abs(np.array(shown) - top).max() < most, name
+        assert np.abs(shown_on(page) - answer_of(session, picture)).max() < most, name
     page.locator("#try-it-file").set_input_files({"name": "a.gif", "mimeType": "", "buffer": b"GIF89a" + bytes(60)})
     expect(page.get_by_role("alert")).to_contain_text("A GIF can hold many pictures")
     assert sent == []
@@ -57,17 +72,9 @@ def test_a_picture_is_classified_in_the_browser_as_model_onnx_does_it(open_page,
 
 
 def test_an_ensemble_answers_a_sample_and_a_picture_in_the_browser_by_its_own_model_onnx(open_page, ensemble):
-    import onnxruntime
-
     page = open_page(f"/ensembles/{ensemble}/")
     expect(page.get_by_text("Test error together")).to_be_visible(timeout=90_000)
-    sent = []
-    page.on("request", lambda request: sent.append(request.url) if request.url.endswith("/answer/") else None)
-    page.get_by_role("button", name="Make all files").click()
-    link = page.get_by_role("link", name="model.onnx", exact=True)
-    expect(link).to_be_visible(timeout=180_000)
-    content = page.request.get(link.get_attribute("href")).body()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session, sent = made_model(page)
     sample = page.get_by_role("button", name="Try an image of 3")
     image = page.request.get(sample.get_attribute("data-sample")).body()
     photo = pictures()["photo.jpg"]
@@ -78,10 +85,7 @@ def test_an_ensemble_answers_a_sample_and_a_picture_in_the_browser_by_its_own_mo
             sample.click()
         expect(page.get_by_role("img", name=name)).to_be_visible(timeout=60_000)
         expect(page.locator("#try-it-where")).to_contain_text("Computed in your browser")
-        logits = session.run(None, {"images": model_input(picture, (1, 8, 8))})[0][0]
-        top = sorted(softmax(logits.tolist()), reverse=True)[:5]
-        shown = [float(line.get_attribute("data-value")) for line in page.locator("#try-it-classes li").all()[:5]]
-        assert np.abs(np.array(shown) - top).max() < 1e-4, name
+        assert np.abs(shown_on(page) - answer_of(session, picture)).max() < 1e-4, name
     assert sent == []
 
 
