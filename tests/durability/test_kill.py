@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="slots and signals of Linux"),
 ]
 
-MIDDLE_SECONDS = 0.15
+MIDDLE_SECONDS = 0.1
 KILLED, ASKED = signal.SIGKILL, signal.SIGTERM
 FAULTS = {
     "neighbour-1-1": (0, KILLED, "Child 1.1"),
