@@ -12,7 +12,7 @@ from django.utils.text import slugify
 
 from searches import model_store, selectors, services
 from searches.diagrams import architecture_svg, lineage_svg
-from searches.models import Artifact, BackgroundJob, Candidate, Search
+from searches.models import Artifact, BackgroundJob, Candidate, EnsembleFile, Search
 from searches.nash.architecture import Architecture
 from searches.report import report_html, report_name
 from searches.selectors import best_so_far, newest_job, snapshot
@@ -32,7 +32,7 @@ def save_model(search: Search, target: Path) -> str:
     if artifact is None:
         missing = "it has no model" if search.status in GOES_NO_FURTHER else "its final model does not exist yet"
         raise CommandError(f"{search.name} is {search.status}: {missing}.")
-    return _copied(artifact, target / f"{search.uuid}.zip" if target.is_dir() else target)
+    return copied(artifact, file_at(target, f"{search.uuid}.zip"))
 
 
 def save_files(
@@ -51,18 +51,18 @@ def save_files(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CommandError(f"{folder} cannot be made: {error.strerror or error}") from error
-    return [_copied(kept[key], folder / name) for key, name in NAMES.items() if key in kept]
+    return [copied(kept[key], folder / name) for key, name in NAMES.items() if key in kept]
 
 
 def save_report(search: Search, target: Path) -> str:
     """The search as one HTML file. Raises CommandError."""
-    return written(report_html(search), target / report_name(search) if target.is_dir() else target)
+    return written(report_html(search), file_at(target, report_name(search)))
 
 
 def save_scalars(search: Search, target: Path, *, tensorboard: bool) -> str:
     """Every epoch of every training, as CSV or as a zip of event files for TensorBoard. Raises CommandError."""
     name = f"{run_folder(search)}-{'tensorboard.zip' if tensorboard else 'scalars.csv'}"
-    path = target / name if target.is_dir() else target
+    path = file_at(target, name)
     try:
         with path.open("wb") as file:
             for page in tensorboard_pages(search) if tensorboard else map(str.encode, scalar_pages(search)):
@@ -82,7 +82,17 @@ def save_drawing(search: Search, candidate: Candidate | None, target: Path) -> s
         drawing = architecture_svg(architecture, against, width=NETWORK_WIDTH, standalone=True)
     which = "lineage" if candidate is None else slugify(candidate.code.replace(".", "-"))
     name = f"{slugify(search.name) or 'search'}-{which}-{str(search.uuid)[:8]}.svg"
-    return written(drawing, target / name if target.is_dir() else target)
+    return written(drawing, file_at(target, name))
+
+
+def file_at(target: Path, name: str) -> Path:
+    """Where a file goes: into a folder under its name, or where it is told. Raises CommandError for another kind."""
+    if target.is_dir():
+        return target / name
+    kind = Path(name).suffix
+    if target.suffix.lower() not in ("", kind):
+        raise CommandError(f"{target}: what is written is a {kind} file; give it that ending, or name a folder.")
+    return target
 
 
 def written(text: str, target: Path) -> str:
@@ -117,7 +127,7 @@ def _make_files(candidate: Candidate, told_to_end: Callable[[], bool]) -> None:
         raise CommandError(f"{job.title}: {job.status}{f', {job.reason}' if job.reason else ''}")
 
 
-def _copied(artifact: Artifact, target: Path) -> str:
+def copied(artifact: Artifact | EnsembleFile, target: Path) -> str:
     """Copy a file; what is said of it. Raises CommandError."""
     try:
         with closing(_opened(artifact)) as source, target.open("wb") as file:
@@ -128,7 +138,7 @@ def _copied(artifact: Artifact, target: Path) -> str:
     return f"{target} ({artifact.bytes:,} bytes, sha256 {artifact.sha256})"
 
 
-def _opened(artifact: Artifact) -> IO[Any]:
-    if artifact.lies_with_models:
+def _opened(artifact: Artifact | EnsembleFile) -> IO[Any]:
+    if isinstance(artifact, EnsembleFile) or artifact.lies_with_models:
         return model_store.open_model(artifact.file)
     return selectors.artifact_path(artifact).open("rb")

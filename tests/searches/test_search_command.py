@@ -207,6 +207,9 @@ def test_download_copies_the_zip_and_says_so_while_there_is_none(sent, tmp_path,
     assert (tmp_path / "mine.zip").read_bytes() == b"zip"
     with pytest.raises(CommandError, match="No such file or directory"):
         run("download", str(search.uuid), str(tmp_path / "nowhere" / "mine.zip"))
+    with pytest.raises(CommandError, match=r"report\.html: what is written is a \.zip file; give it that ending"):
+        run("download", str(search.uuid), str(tmp_path / "report.html"))
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_the_first_characters_of_a_uuid_are_enough_if_they_are_one_searchs():

@@ -1,12 +1,12 @@
 """`manage.py ensemble`: make, list, export and delete networks that answer together."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from searches import model_store, selectors, services, tasks, worker_jobs
+from searches import selectors, services, tasks, worker_jobs
+from searches.management import saving
 from searches.management.launching import SHORTEST_PREFIX, as_json, find
 from searches.models import Artifact, BackgroundJob, Ensemble
 from searches.selectors.ensemble_panel import ensemble_line
@@ -72,15 +72,7 @@ class Command(BaseCommand):
         if not ensemble.files.filter(**wanted).exists():
             _do_here(services.ask_for_ensemble_files(ensemble, BY))
         file = ensemble.files.get(**wanted)
-        target: Path = options["path"]
-        target = target / f"{ensemble.uuid}.zip" if target.is_dir() else target
-        try:
-            with model_store.open_model(file.file) as source, target.open("wb") as copy:
-                shutil.copyfileobj(source, copy)
-        except OSError as error:
-            place = model_store.place_of(file.file)
-            raise CommandError(f"{place} cannot be copied to {target}: {error.strerror or error}") from error
-        self.stdout.write(f"{target} ({file.bytes:,} bytes, sha256 {file.sha256})")
+        self.stdout.write(saving.copied(file, saving.file_at(options["path"], f"{ensemble.uuid}.zip")))
 
     def handle_delete(self, options: dict[str, Any]) -> None:
         ensemble = _find(options["uuid"])
