@@ -77,4 +77,5 @@ def interval(share: float, n: int) -> tuple[float, float]:
     z = 1.959964
     middle = share + z * z / (2 * n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+    low, high = (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+    return low if share > 0 else 0.0, high if share < 1 else 1.0  # exactly: rounding would leave 1e-18

@@ -40,7 +40,8 @@ def test_the_catalogue_counts_the_epochs_that_are_planned(n_steps):
 
 
 def test_intervals_are_wilsons():
-    assert comparisons.interval(0.0, 300) == pytest.approx((0.0, 0.012643), abs=1e-6)
+    assert comparisons.interval(0.0, 300) == (0, pytest.approx(0.012643, abs=1e-6))
+    assert comparisons.interval(1.0, 300)[1] == 1
     assert comparisons.interval(0.5, 100) == pytest.approx((0.403832, 0.596168), abs=1e-6)
 
 
