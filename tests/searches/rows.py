@@ -103,3 +103,14 @@ def kinds(search: Search) -> list[str]:
 def expire(candidate: Candidate | int) -> None:
     """Make its lease one that ended in the year 2000, as a worker's that was killed long ago."""
     Candidate.objects.filter(pk=getattr(candidate, "pk", candidate)).update(lease_expires="2000-01-01T00:00:00Z")
+
+
+def statuses(search: Search, step: int) -> dict[str, str]:
+    """What became of each child of a step, by its code."""
+    rows = search.candidates.filter(kind="neighbour", step=step)
+    return {c.code: c.status for c in rows.order_by("index")}
+
+
+def finals(search: Search) -> list[tuple[int, str]]:
+    """Step and parent's index of every final training."""
+    return list(search.candidates.filter(kind="final").order_by("step").values_list("step", "parent__index"))

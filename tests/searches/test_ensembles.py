@@ -4,33 +4,14 @@ import numpy as np
 import pytest
 
 from searches import services, worker_jobs
-from searches.models import Artifact, BackgroundJob, DataSet, Ensemble, EnsembleFile, EnsembleMember, Search
+from searches.models import Artifact, BackgroundJob, DataSet, Ensemble, EnsembleFile, Search
 from searches.selectors import artifact_path
-from searches.selectors.ensembles import ensemble_folder, final_model, waits_for
+from searches.selectors.ensembles import ensemble_folder, final_model
 from searches.services import Refused
-from tests.searches.rows import claim, make_search, pending, run_to_end
-from tests.searches.trained import end, end_all, make_trained_search
+from tests.searches.rows import make_search, run_to_end
+from tests.searches.trained import looks, make_trained_search, measured, work_on
 
 pytestmark = pytest.mark.django_db
-
-
-def work_on(subject):
-    """Do the open job about this, as a worker does."""
-    job = BackgroundJob.objects.get(subject=subject, status="pending")
-    worker_jobs.do(services.claim_job(job.pk, worker="alpha"))
-    job.refresh_from_db()
-    return job
-
-
-def measured(ensemble):
-    job = work_on(f"ensemble:{ensemble.pk}")
-    assert job.status == "done", job.reason
-    ensemble.refresh_from_db()
-    return ensemble
-
-
-def looks(search):
-    return list(search.events.filter(kind="test_look").values_list("words", flat=True))
 
 
 # ---------------------------------------------------------------------- across runs
@@ -121,100 +102,6 @@ def test_searches_that_were_tested_on_a_part_of_the_images_are_averaged_on_that_
     assert result["members"][0]["n_right"] == round(100 * final_model(part[0]).test_accuracy)
 
 
-# ---------------------------------------------------------------------- snapshots
-
-
-def test_one_click_trains_the_snapshots_and_then_measures_their_mean(alice):
-    search = make_trained_search(alice, n_steps=2)
-    ensemble, ids = services.ensemble_snapshots(search, alice)
-    assert [c.code for c in search.candidates.filter(pk__in=ids)] == ["snapshot 1"]
-    assert not BackgroundJob.objects.exists()
-    assert waits_for(ensemble) == "It is measured as soon as the snapshots of “Trained” are trained."
-    with pytest.raises(Refused, match="“Snapshots of Trained” is under way"):
-        services.ensemble_snapshots(search, alice)
-    search = end_all(search)
-    assert search.status == "finished"
-    assert [m.name for m in ensemble.members.all()] == ["snapshot 1", "final"]
-    result = measured(ensemble).result
-    assert len(result["order"]) == 2
-    assert len(looks(search)) == 1
-    with pytest.raises(Refused, match="of exactly these networks already"):
-        services.ensemble_snapshots(search, alice)
-
-
-def test_snapshots_that_are_there_are_not_trained_again(alice):
-    search = run_to_end(make_search(owner=alice, comparisons=("snapshots",)))
-    ensemble, ids = services.ensemble_snapshots(search, alice)
-    assert ids == []
-    assert [m.name for m in ensemble.members.all()] == ["snapshot 1", "final"]
-    assert BackgroundJob.objects.get().owner == alice
-
-
-def test_a_worker_that_dies_in_a_snapshot_costs_the_ensemble_nothing(alice):
-    search = make_trained_search(alice, n_steps=2)
-    ensemble, _ = services.ensemble_snapshots(search, alice)
-    (snapshot,) = pending(search)
-    claim(snapshot, dataset_digest=search.dataset.digest, worker="doomed")
-    assert services.release_worker("doomed") == [snapshot.pk]
-    end(pending(search)[0])
-    assert EnsembleMember.objects.filter(ensemble=ensemble).count() == 2
-    assert measured(ensemble).result["n_images"] == search.dataset.n_test
-
-
-def test_a_choice_at_launch_makes_it_at_the_end_without_a_click(alice):
-    search = make_search(owner=alice, snapshot_ensemble=True)
-    assert search.config["comparisons"] == ["snapshots"]
-    ensemble = Ensemble.objects.get()
-    assert (ensemble.search, ensemble.owner) == (search, alice)
-    run_to_end(search)
-    assert [m.name for m in ensemble.members.all()] == ["snapshot 1", "final"]
-    assert BackgroundJob.objects.get().subject == f"ensemble:{ensemble.pk}"
-    assert "Ensemble “Snapshots of Tiny”: 2 members are trained, it is measured" in search.events.last().words
-
-
-def test_an_ensemble_of_one_is_refused_at_launch_and_by_the_button(alice):
-    from searches.nash.config import InvalidConfig
-
-    with pytest.raises(InvalidConfig) as refusal:
-        make_search(owner=alice, n_steps=1, snapshot_ensemble=True)
-    assert "an ensemble of one" in refusal.value.errors["snapshot_ensemble"]
-    search = run_to_end(make_search(owner=alice, n_steps=1))
-    with pytest.raises(Refused, match="an ensemble of one"):
-        services.ensemble_snapshots(search, alice)
-
-
-def test_snapshots_of_an_unfinished_or_a_strangers_search_are_refused(alice, bob):
-    search = make_search(owner=alice)
-    with pytest.raises(Refused, match="only a search that has finished can be compared"):
-        services.ensemble_snapshots(search, alice)
-    run_to_end(search)
-    with pytest.raises(Refused, match="belongs to alice"):
-        services.ensemble_snapshots(search, bob)
-    services.delete(search, alice)
-    with pytest.raises(Refused, match="was deleted"):
-        services.ensemble_snapshots(search, alice)
-    assert not Ensemble.objects.exists()
-
-
-def test_where_no_snapshot_comes_out_the_ensemble_says_so(alice):
-    search = run_to_end(make_search(owner=alice))
-    ensemble, _ = services.ensemble_snapshots(search, alice)
-    (snapshot,) = pending(search)
-    services.end_candidate(claim(snapshot), "diverged", "loss is nan")
-    ensemble.refresh_from_db()
-    assert ensemble.reason == "1 of its networks came out: an ensemble is of at least two."
-    assert not BackgroundJob.objects.exists()
-
-
-def test_stopping_the_snapshots_is_settled_by_the_reaper(alice):
-    search = run_to_end(make_search(owner=alice))
-    ensemble, _ = services.ensemble_snapshots(search, alice)
-    services.stop(search, alice)
-    services.reap(queue_is_empty=False)
-    ensemble.refresh_from_db()
-    assert "1 of its networks came out" in ensemble.reason
-
-
 # ---------------------------------------------------------------------- what becomes of it
 
 
@@ -263,14 +150,6 @@ def test_a_member_that_is_deleted_before_it_was_measured_is_named(alice):
     services.undelete(searches[1], alice)
     services.retry_job(job)
     measured(ensemble)
-
-
-def test_an_ensemble_that_waited_for_snapshots_goes_with_its_search(alice):
-    search = make_search(owner=alice, snapshot_ensemble=True)
-    services.delete(search, alice)
-    assert "was deleted before the snapshots were trained" in waits_for(Ensemble.objects.get())
-    services.empty_deleted(alice)
-    assert not Ensemble.objects.exists()
 
 
 def test_only_its_owner_and_staff_delete_an_ensemble(alice, bob, staff):

@@ -1,15 +1,13 @@
 """Claims, beats, checkpoints and the fence."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from searches import services
 from searches.models import ENGINE_VERSION, Candidate, Point, Search
-from tests.searches.rows import claim, expire, kinds, leased, make_search, pending, result, run_to, train
+from tests.searches.rows import claim, expire, kinds, leased, make_search, result
 
 pytestmark = pytest.mark.django_db
 
@@ -252,55 +250,3 @@ def test_files_get_their_rows_with_the_result(candidate, data_folder):
     services.finish(leased(candidate), result(files=(made,)))
     artifact = candidate.artifacts.get()
     assert (artifact.file, artifact.sha256, artifact.bytes) == ("searches/x/weights.safetensors", "a" * 64, 12)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_sixteen_claims_at_once_one_succeeds():
-    candidate = make_search().candidates.get()
-    taken: list[services.Lease | None] = []
-    barrier = threading.Barrier(16)
-
-    def try_it(n: int) -> None:
-        barrier.wait()
-        taken.append(claim(candidate, worker=f"w{n}"))
-        connection.close()
-
-    threads = [threading.Thread(target=try_it, args=(n,)) for n in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len([lease for lease in taken if lease]) == 1
-    assert len(taken) == 16
-    assert kinds(candidate.search) == ["search_created", "candidate_started"]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_children_that_end_at_once_decide_their_step_once():
-    search = make_search(n_neigh=6)
-    run_to(search, "1.1")
-    leases = [leased(c) for c in pending(search)]
-    barrier = threading.Barrier(len(leases))
-
-    def end_it(n: int) -> None:
-        barrier.wait()
-        services.finish(leases[n], result(0.5 + n / 100))
-        connection.close()
-
-    threads = [threading.Thread(target=end_it, args=(n,)) for n in range(len(leases))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert kinds(search).count("step_decided") == 1
-    assert search.candidates.get(step=1, is_winner=True).code == "1.6"
-    assert search.candidates.filter(step=2).count() == 6
-    numbers = list(search.events.order_by("seq").values_list("seq", flat=True))
-    assert numbers == list(range(1, len(numbers) + 1))
-
-
-def test_a_search_that_was_finished_by_one_is_not_trained_by_another():
-    search = make_search()
-    final = run_to(search, "final")
-    train(final)
-    assert claim(final) is None

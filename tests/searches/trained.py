@@ -6,8 +6,8 @@ import io
 import numpy as np
 import torch
 
-from searches import datasets, selectors, services
-from searches.models import Artifact, Candidate, DataSet, Search
+from searches import datasets, selectors, services, worker_jobs
+from searches.models import Artifact, BackgroundJob, Candidate, DataSet, Search
 from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
 from searches.nash.export import save_weights
@@ -67,3 +67,24 @@ def _made(kind, path) -> services.MadeFile:
 
 def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def work_on(subject):
+    """Do the open job about this, as a worker does."""
+    job = BackgroundJob.objects.get(subject=subject, status="pending")
+    worker_jobs.do(services.claim_job(job.pk, worker="alpha"))
+    job.refresh_from_db()
+    return job
+
+
+def measured(ensemble):
+    """The ensemble once a worker has measured it."""
+    job = work_on(f"ensemble:{ensemble.pk}")
+    assert job.status == "done", job.reason
+    ensemble.refresh_from_db()
+    return ensemble
+
+
+def looks(search):
+    """What the log says of each look at the test set."""
+    return list(search.events.filter(kind="test_look").values_list("words", flat=True))
