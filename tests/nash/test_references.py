@@ -24,9 +24,9 @@ from searches.nash.morphisms import MORPHISMS
 from searches.nash.network import Graph, Network
 from searches.nash.nodes import InvalidArchitecture, Node
 from searches.nash.references import wide_resnet
+from tests.nash.exported import STRANGER, run_alone, unpacked
 from tests.nash.images import TINY
 from tests.nash.networks import images_for, random_network
-from tests.nash.test_export import STRANGER, run_alone, unpacked
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

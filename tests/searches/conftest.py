@@ -35,3 +35,26 @@ def charlie():
 @pytest.fixture
 def staff():
     return get_user_model().objects.create_user("sam", is_staff=True)
+
+
+@pytest.fixture
+def one_core(monkeypatch):
+    """All cores of the tests' machine are one, for the bits and for the neighbours of this test."""
+    monkeypatch.setattr("searches.slots.usable_cores", lambda: (0,))
+    monkeypatch.setattr("searches.slots.bind_threads", lambda cores: None)
+
+
+@pytest.fixture
+def search():
+    """A search that trains in moments: tests.searches.working.launch for others."""
+    from tests.searches.working import launch
+
+    return launch()
+
+
+@pytest.fixture
+def post():
+    """Where a worker of the tests stands."""
+    from searches import worker
+
+    return worker.Post("alpha:cpu-0", device="cpu")

@@ -16,7 +16,7 @@ from searches.models import Artifact, Search
 from searches.nash import Network
 from tests.searches.rows import leased, make_search, result, run_to
 from tests.searches.test_downloads import browser, fetch  # noqa: F401
-from tests.searches.test_worker import launch, work
+from tests.searches.working import launch, work
 
 IN_MEMORY = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
 CONTENT = os.urandom(700_000)

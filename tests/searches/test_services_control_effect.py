@@ -8,7 +8,7 @@ from django.db import connection
 
 from searches import services, worker
 from searches.models import Candidate, Search
-from tests.searches.test_worker import launch, work
+from tests.searches.working import launch, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BY = "a test"

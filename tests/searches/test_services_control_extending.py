@@ -13,7 +13,7 @@ from searches.selectors import artifact_path
 from searches.selectors.listing import listing
 from searches.services import Refused, extending
 from tests.searches.rows import kinds, leased, make_search, pending, run_to, run_to_end, train
-from tests.searches.test_worker import launch, weights, work
+from tests.searches.working import launch, weights, work
 
 pytestmark = pytest.mark.django_db
 BY = "the command line"

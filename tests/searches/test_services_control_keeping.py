@@ -15,7 +15,7 @@ from searches.nash.export import load_weights, weights_sha256
 from searches.selectors import artifact_path, candidate_folder
 from tests.conftest import ROOT
 from tests.searches.rows import leased, make_search, result, run_to, run_to_end, train
-from tests.searches.test_worker import launch, work
+from tests.searches.working import launch, work
 
 pytestmark = pytest.mark.django_db
 BY = "the command line"

@@ -6,7 +6,7 @@ from searches import selectors, services, worker
 from searches.models import Artifact, Candidate, Point, Search
 from searches.selectors import artifact_path, candidate_folder
 from tests.searches.rows import leased, make_search, pending, result, run_to, run_to_end, train
-from tests.searches.test_worker import launch, work
+from tests.searches.working import launch, work
 
 pytestmark = pytest.mark.django_db
 

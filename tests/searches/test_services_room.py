@@ -85,7 +85,7 @@ def test_a_deleted_search_does_not_go_on(full, alice):
 
 def test_a_worker_whose_checkpoint_finds_no_room_pauses_the_search(monkeypatch, data_folder):
     from searches import worker, worker_files
-    from tests.searches.test_worker import launch
+    from tests.searches.working import launch
 
     monkeypatch.setattr("searches.slots.usable_cores", lambda: (0,))
     monkeypatch.setattr("searches.slots.bind_threads", lambda cores: None)

@@ -17,11 +17,10 @@ from searches.nash.start import Start
 from searches.selectors.models import model_info
 from searches.services.restoring import settle_restored
 from tests.searches.rows import TINY, make_dataset, make_search, run_to_end
-from tests.searches.test_worker import one_core, post, work
 from tests.searches.trained import make_trained_search
+from tests.searches.working import work
 
 pytestmark = pytest.mark.django_db
-__all__ = ["one_core", "post"]  # fixtures
 ONE = {**TINY, "n_steps": 1, "n_neigh": 2}
 
 
