@@ -38,7 +38,7 @@ def measured(settings: Settings, parts: list[str], *, search: Path | None, quick
                 measures |= _told(found, f"train {network}", began)
             continue
         if part == "peak":
-            peaks = peak.peaks_of(settings)
+            peaks = peak.peaks_of(settings, peak.QUICK_SIDES if quick else peak.SIDES)
             found = peak.measures_of(peaks, rates)
         elif part == "data_path":
             found = data_path.measures_of(settings)

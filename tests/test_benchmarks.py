@@ -207,6 +207,15 @@ def test_the_share_of_the_peak_counts_forward_and_both_gradients():
     assert measures["bf16_peak_share_C"].value == pytest.approx(measures["bf16_peak_share_two_C"].value / 2)
 
 
+def test_a_peak_that_would_be_emulated_is_left_out(monkeypatch, capsys):
+    monkeypatch.setattr(peak, "cpu_bfloat16", lambda: None)
+    monkeypatch.setattr(peak, "measure", lambda groups, **turns: {side: [float(side)] for side in groups})
+    peaks = peak.peaks_of(Settings("digits", (0, 1)))
+    assert peaks == {"float32": 2.0 * max(peak.SIDES)}
+    assert peak.measures_of(peaks, {"C": {"ours": [100.0], "two": [200.0]}}).keys() == {"matmul_peak_float32"}
+    assert "no bfloat16" in capsys.readouterr().err
+
+
 def test_the_data_path_costs_what_the_bare_step_does_not_take(monkeypatch):
     monkeypatch.setattr(data_path, "measure", lambda groups, **turns: {"ours": [95.0], "bare": [100.0]})
     measures = data_path.measures_of(Settings("digits", (0, 1)))
