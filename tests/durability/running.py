@@ -161,12 +161,19 @@ class Site:
         """Rows of the site's database, read beside it."""
         return database_rows(self.environment, query, *values)
 
-    def signal_worker(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to a worker, later where it has had so many this minute that `up` would give up."""
-        recent = self.kills[name]
-        while len([t for t in recent if t > time.monotonic() - 62]) >= KILLS_A_MINUTE:
+    def kills_left(self, name: str) -> int:
+        """How many signals this worker may be sent now before `up` would give it up."""
+        return KILLS_A_MINUTE - len([t for t in self.kills[name] if t > time.monotonic() - 62])
+
+    def rest(self, kills: int) -> None:
+        """Wait until every worker may be sent so many signals, so that each comes at the moment it is meant for."""
+        while any(self.kills_left(name) < kills for name in self.worker_pids()):
             time.sleep(1)
-        recent.append(time.monotonic())
+
+    def signal_worker(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a worker at once. Raises AssertionError where `up` would give the worker up for it."""
+        assert self.kills_left(name) > 0, f"{name} was killed {KILLS_A_MINUTE} times this minute: rest() first"
+        self.kills[name].append(time.monotonic())
         os.kill(self.worker_pids()[name], number)
 
     def kill_some_worker(self, uuid: str, rng: random.Random) -> str | None:
@@ -174,13 +181,12 @@ class Site:
 
         Not one whose child died twice already without a checkpoint: four times in its first epoch is a failure.
         """
-        now = time.monotonic()
         training = {
             worker
             for _, status, _, failures, worker, _ in self.rows(CANDIDATES, uuid)
             if status == "running" and failures < 2
         }
-        alive = {name for name in self.worker_pids() if len([t for t in self.kills[name] if t > now - 62]) < 4}
+        alive = {name for name in self.worker_pids() if self.kills_left(name) > 0}
         if not (names := sorted(training & alive)):
             return None
         chosen = rng.choice(names)

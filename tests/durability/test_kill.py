@@ -43,6 +43,7 @@ def signal_worker(site: Site, uuid: str, slot: str, epochs_done: int, number: si
 
 
 def test_a_worker_killed_or_told_to_end_in_the_middle_of_an_epoch_costs_that_epoch(site, undisturbed):
+    site.rest(len(FAULTS))
     uuid = site.launch(**SETTINGS)
     with ThreadPoolExecutor(len(FAULTS)) as pool:  # two train side by side: neither's moment waits for the other's
         signals = [pool.submit(signal_worker, site, uuid, slot, *fault[:2]) for slot, fault in FAULTS.items()]
@@ -84,6 +85,7 @@ def test_a_search_from_a_given_network_is_killed_before_and_after_its_first_chec
     settings = {**SETTINGS, "n_steps": 1, "n_neigh": 1, "epoch_pretrain": 3, "epoch_neigh": 1, "batch_size": 4}
     left_alone = site.launch(given, **settings)
     assert site.finished(left_alone) == "finished"
+    site.rest(2)
     with ThreadPoolExecutor(1) as pool:  # the whole training may be over before the command is
         launching = pool.submit(site.launch, given, **settings)
         killed = site.wait(lambda: newest(site, but=left_alone), "the second search")
