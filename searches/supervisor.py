@@ -39,11 +39,12 @@ class TooManyDeaths(Exception):
 
 @dataclass
 class _Kept:
-    """A planned process, its current life and when the former ones ended."""
+    """A planned process, its current life, when the former ones ended, and when those did that count against it."""
 
     plan: ProcessPlan
     process: subprocess.Popen[bytes] | None = None
     deaths: deque[float] = field(default_factory=deque)
+    own_deaths: deque[float] = field(default_factory=deque)
     start_at: float = 0.0
     log_start: int = 0  # size of the log when this life began
 
@@ -52,7 +53,8 @@ class Supervisor:
     """Keeps a set of processes alive until `stop`.
 
     say: takes a line for the terminal. on_death: called with a process's name after each of its deaths, the
-    wanted one in `stop` included.
+    wanted one in `stop` included; says whether somebody else counts that death, and ends what brings it about. Such
+    a one makes the next start wait as all do, but is none of the DEATHS_ALLOWED.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Supervisor:
         plans: Sequence[ProcessPlan],
         *,
         say: Callable[[str], None],
-        on_death: Callable[[str], None] = lambda name: None,
+        on_death: Callable[[str], bool] = lambda name: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kept = [_Kept(plan) for plan in plans]
@@ -121,13 +123,15 @@ class Supervisor:
         _signal_group(kept, signal.SIGKILL)  # what it may have left behind
         kept.process = None
         kept.deaths.append(now)
-        while kept.deaths[0] < now - DEATHS_WITHIN_SECONDS:
-            kept.deaths.popleft()
-        self._on_death(kept.plan.name)
-        if len(kept.deaths) >= DEATHS_ALLOWED:
+        if not self._on_death(kept.plan.name):
+            kept.own_deaths.append(now)
+        for deaths in (kept.deaths, kept.own_deaths):
+            while deaths and deaths[0] < now - DEATHS_WITHIN_SECONDS:
+                deaths.popleft()
+        if len(kept.own_deaths) >= DEATHS_ALLOWED:
             words = "\n".join(_last_lines(kept, LINES_SHOWN)) or "(it wrote nothing)"
             raise TooManyDeaths(
-                f"{kept.plan.name} ended {len(kept.deaths)} times within {DEATHS_WITHIN_SECONDS:.0f} s "
+                f"{kept.plan.name} ended {len(kept.own_deaths)} times within {DEATHS_WITHIN_SECONDS:.0f} s "
                 f"(the last time {how}). Its last lines, from {kept.plan.log}:\n{words}"
             )
         wait = min(2.0 ** (len(kept.deaths) - 1), LONGEST_WAIT_SECONDS)

@@ -82,9 +82,7 @@ def running_site(wanted: Wanted, say: Say, told_to_end: Callable[[], bool]) -> I
         if address:
             plans.insert(0, _web_plan(wanted.host, _port_of(address), logs))
         names = frozenset(worker.name for worker in workers)
-        supervisor = Supervisor(
-            plans, say=say, on_death=lambda name: _release_worker(name, say) if name in names else None
-        )
+        supervisor = Supervisor(plans, say=say, on_death=lambda name: name in names and _release_worker(name, say))
         try:
             if address:
                 _wait_until_it_answers(wanted.host, _port_of(address), supervisor, told_to_end)
@@ -157,11 +155,15 @@ def _release(workers: list[WorkerPlan], say: Say) -> None:
         _release_worker(worker.name, say)
 
 
-def _release_worker(name: str, say: Say) -> None:
+def _release_worker(name: str, say: Say) -> bool:
+    """Free what it held; whether that was a training, which fails by itself if its workers die again and again."""
     try:
-        tasks.enqueue(services.release_worker(name))
+        released = services.release_worker(name)
     except DatabaseError as error:
         say(f"The leases of {name} stay until they expire: {error}")
+        return False
+    tasks.enqueue(released.ids)
+    return released.held_a_training
 
 
 def _wait_until_it_answers(host: str, port: int, supervisor: Supervisor, told_to_end: Callable[[], bool]) -> None:

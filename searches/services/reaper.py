@@ -1,5 +1,7 @@
 """What heals: trainings whose worker is dead, and waiting ones whose message was lost. Safe to repeat anywhere."""
 
+from typing import NamedTuple
+
 from django.db.models import QuerySet
 
 from searches import selectors
@@ -27,15 +29,21 @@ def reap(*, queue_is_empty: bool) -> list[int]:
     return list(dict.fromkeys(ids))
 
 
-def release_worker(name: str) -> list[int]:
-    """Free at once what a worker held whose death was seen, and forget the worker.
+class Released(NamedTuple):
+    """Whether a dead worker held a training, whose `failures` then count its death; what is to be sent to the queue."""
 
-    Returns what is to be sent to the queue.
-    """
-    ids = _free(Candidate.objects.filter(worker=name), f"its worker {name} has died")
+    held_a_training: bool
+    ids: list[int]
+
+
+def release_worker(name: str) -> Released:
+    """Free at once what a worker held whose death was seen, and forget the worker."""
+    held = Candidate.objects.filter(worker=name)
+    held_a_training = held.filter(status=Candidate.Status.RUNNING).exists()
+    ids = _free(held, f"its worker {name} has died")
     free_jobs_of(name)
     Worker.objects.filter(name=name).delete()
-    return ids
+    return Released(held_a_training, ids)
 
 
 def _free(rows: QuerySet[Candidate], reason: str) -> list[int]:

@@ -48,7 +48,7 @@ LEASE_SECONDS = f"{6 * PATIENCE:g}"
 N = int(os.environ.get("NASH_TEST_N") or 3)
 """How often a fault happens that happens 30 times by plan: `make test-durability N=30`; the others in proportion."""
 KILLS_A_MINUTE = 4
-"""Of one worker; the fifth death within a minute ends `up`, as it should."""
+"""Of one worker; the fifth death within a minute ends `up`, as it should, if none of them fell into a training."""
 
 SETTINGS: dict[str, Any] = {
     "channels": "16,16,16",

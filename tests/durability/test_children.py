@@ -20,11 +20,13 @@ HOW_IT_ENDED = """
 
 
 def test_out_of_memory_nan_and_a_crash_of_the_process_inside_a_child(tmp_path):
+    """On one worker, which dies five times within a minute: `up` bears that, for the trainings count it."""
     site = Site(
         tmp_path / "data",
+        workers=1,
         NASH_LEASE_SECONDS=LEASE_SECONDS,
         DJANGO_SETTINGS_MODULE="tests.durability.faulty",
-        NASH_FAULTS="1.1=memory 1.2=nan 2.1=crash",
+        NASH_FAULTS="1.1=memory 1.2=nan 2.1=crash 2.2=crash-once",
     )
     try:
         before = site.worker_pids()
@@ -49,5 +51,6 @@ def assert_children(children: dict[str, Any]) -> None:
     assert "even with half a batch at a time" in children["1.1"][3]
     assert children["1.2"][1:3] == (1, 0)
     assert "the loss is nan" in children["1.2"][3]
+    assert children["2.2"][1] == 2
     assert children["2.1"][1:3] == (4, 4)
     assert "4 attempts died without a new checkpoint" in children["2.1"][3]

@@ -43,7 +43,7 @@ def test_a_worker_that_dies_in_a_snapshot_costs_the_ensemble_nothing(alice):
     ensemble, _ = services.ensemble_snapshots(search, alice)
     (snapshot,) = pending(search)
     claim(snapshot, dataset_digest=search.dataset.digest, worker="doomed")
-    assert services.release_worker("doomed") == [snapshot.pk]
+    assert services.release_worker("doomed") == (True, [snapshot.pk])
     end(pending(search)[0])
     assert EnsembleMember.objects.filter(ensemble=ensemble).count() == 2
     assert measured(ensemble).result["n_images"] == search.dataset.n_test

@@ -86,8 +86,8 @@ def test_a_death_that_was_seen_frees_the_workers_lease_at_once():
     search = make_search()
     services.worker_beat(identity(), None)
     leased(pending(search)[0])
-    assert services.release_worker("beta:cpu-0") == []
-    assert services.release_worker("alpha:cpu-0") == [search.candidates.get().pk]
+    assert services.release_worker("beta:cpu-0") == (False, [])
+    assert services.release_worker("alpha:cpu-0") == (True, [search.candidates.get().pk])
     assert search.candidates.get().status == "pending"
     assert not Worker.objects.exists()
 

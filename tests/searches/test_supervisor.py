@@ -38,13 +38,21 @@ def made():
 
 @pytest.fixture
 def keep(tmp_path, made):
-    """keep(code, ...) -> (supervisor of one Python process, lines said, names that died)."""
+    """keep(code, ...) -> (supervisor of one Python process, lines said, names that died).
 
-    def make(code: str, clock=time.monotonic, **environment: str):
+    `counted_elsewhere` says of the n-th death whether somebody else counts it.
+    """
+
+    def make(code: str, clock=time.monotonic, counted_elsewhere=lambda n: False, **environment: str):
         plan = ProcessPlan("worker", [sys.executable, "-c", code], environment, tmp_path / "worker.log")
         said: list[str] = []
         died: list[str] = []
-        made.append(Supervisor([plan], say=said.append, on_death=died.append, clock=clock))
+
+        def on_death(name: str) -> bool:
+            died.append(name)
+            return counted_elsewhere(len(died))
+
+        made.append(Supervisor([plan], say=said.append, on_death=on_death, clock=clock))
         return made[-1], said, died
 
     return make
@@ -101,6 +109,20 @@ def test_the_wait_doubles_and_the_fifth_death_within_a_minute_ends_it_with_the_r
     with pytest.raises(TooManyDeaths, match=r"(?s)5 times within 60 s .*exit code 1.*worker\.log.*no such module"):
         poll_until_death(kept, died, 5)
     assert len(died) == 5
+
+
+def test_deaths_that_a_training_counts_make_the_next_start_wait_but_only_others_end_it(keep):
+    clock = Clock()
+    kept, said, died = keep("raise SystemExit(3)", clock, counted_elsewhere=lambda n: n <= 6)
+    for n, wait in enumerate((1, 2, 4, 8, 16, 30, 30), start=1):
+        poll_until_death(kept, died, n)
+        assert said[-1].endswith(f"again in {wait} s.")
+        clock.now += wait
+    for n in range(8, 11):
+        poll_until_death(kept, died, n)
+        clock.now += float(said[-1].split()[-2])
+    with pytest.raises(TooManyDeaths, match="worker ended 5 times within 60 s"):  # the seventh to the eleventh
+        poll_until_death(kept, died, 11)
 
 
 def test_deaths_far_apart_are_forgotten(keep):
