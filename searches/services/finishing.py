@@ -44,7 +44,7 @@ def heed_budgets() -> list[int]:
             continue
         with transaction.atomic():
             locked = lock_search(search.pk)
-            if may_happen("finish_now", locked) and _is_as_planned(locked, search, following):
+            if may_happen("train", locked) and _is_as_planned(locked, search, following):
                 ids += _apply(locked, following)
     return ids
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from searches import services, tasks, worker
 from searches.models import Event, Search
 from searches.nash.config import SearchConfig
+from searches.services import finishing
 from tests.searches.rows import (
     TINY,
     finals,
@@ -100,6 +101,25 @@ def test_a_search_that_rests_is_left_alone(verb):
     spend(search, 9)
     getattr(services, verb)(search, BY)
     assert services.heed_budgets() == []
+
+
+@pytest.mark.parametrize("verb", ["pause", "delete", "stop"])
+def test_one_that_is_told_to_rest_while_it_is_planned_is_left_alone(monkeypatch, verb):
+    search = budgeted(hours_limit=2)
+    train(run_to(search, "1.1"))
+    spend(search, 3)
+    planned = finishing.cut_short
+
+    def cut_short(*of, **said):
+        following = planned(*of, **said)
+        getattr(services, verb)(search, BY)
+        return following
+
+    monkeypatch.setattr(finishing, "cut_short", cut_short)
+    assert services.heed_budgets() == []
+    search.refresh_from_db()
+    assert kinds(search)[-1] != "search_cut_short"
+    assert (search.status == "paused") == (verb == "pause")
 
 
 def test_an_accuracy_that_is_reached_ends_it_where_a_step_would_begin():
