@@ -23,6 +23,7 @@ from django.db.models import QuerySet
 from searches import disk, selectors, services, slots
 from searches import worker_files as files
 from searches.models import Candidate, Search
+from searches.nash.config import InvalidConfig
 from searches.services import Lease, LeaseLost, UnfitWorker
 from searches.worker_run import Run, WorkerStops
 
@@ -107,6 +108,7 @@ def _is_first(candidate_id: int, passed: Set[int]) -> bool:
 def _train(candidate: Candidate, post: Post, is_due: Callable[[], bool]) -> list[int] | None:
     """Wait for cores, claim, train; None where another has it or this worker is not fit for it. Raises NotDue."""
     try:
+        _check_settings(candidate)
         device = post.torch_device()
         with _cores(candidate, device, post, is_due) as n_threads:
             if n_threads is None or not is_due():  # what came first may have changed while it was waited
@@ -121,6 +123,17 @@ def _train(candidate: Candidate, post: Post, is_due: Callable[[], bool]) -> list
         if not disk.is_full(error, settings.NASH_DATA_DIR):
             raise
         return _wait_for_room(candidate, error)
+
+
+def _check_settings(candidate: Candidate) -> None:
+    """Raises UnfitWorker where they are not this version's: other searches can go on meanwhile."""
+    try:
+        candidate.search.search_config  # noqa: B018  (read for what it raises)
+    except InvalidConfig as error:
+        raise UnfitWorker(
+            f"{candidate.search.name}: this worker does not understand its settings: {error}; a worker of the "
+            "version that launched it must train it"
+        ) from error
 
 
 @contextmanager

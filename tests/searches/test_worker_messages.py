@@ -8,7 +8,7 @@ import pytest
 from searches import services, tasks, worker
 from searches.models import ENGINE_VERSION, Search, Worker
 from tests.searches.rows import kinds
-from tests.searches.working import work
+from tests.searches.working import launch, work
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_core")]
 
@@ -61,6 +61,21 @@ def test_a_worker_of_another_kind_refuses_and_the_workers_page_says_so_until_it_
     worker.train(search.candidates.get().pk, post)
     assert Worker.objects.get().refusal == ""
     assert words not in html.unescape(client.get("/workers/").content.decode())
+
+
+def test_a_worker_of_an_older_version_refuses_settings_that_it_does_not_know_and_trains_another_search(search, post):
+    services.worker_beat(services.WorkerIdentity(post.name, "alpha", 7, "CPU", {}), None)
+    newer = launch(seed=2)
+    Search.objects.filter(pk=newer.pk).update(config={**newer.config, "warp": 9}, priority=1)
+    assert worker.train_next(newer.candidates.get().pk, post) != []
+    assert search.candidates.get(kind="pretrain").status == "done"
+    assert newer.candidates.get().status == "pending"
+    (warning,) = newer.events.filter(kind="warning")
+    assert "does not understand its settings" in warning.words
+    assert "warp" in warning.words
+    services.forget_refusal(post.name)
+    assert worker.train(newer.candidates.get().pk, post) == []
+    assert "warp" in Worker.objects.get().refusal
 
 
 def test_enqueued_candidates_reach_the_queue_in_order(settings):
