@@ -4,7 +4,8 @@ A worker writes a model's zip into the data folder first, whole, and then publis
 Everything that is trained from (weights, checkpoints, statistics) stays in the data folder.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,34 +30,59 @@ def store() -> Storage:
     return storages["models"]
 
 
+def folder() -> Path | None:
+    """Where models lie in a folder of their own, or the nearest one above it that is there yet; else None."""
+    models = store()
+    if isinstance(models, DataFolderStorage) or not isinstance(models, FileSystemStorage):
+        return None
+    where = Path(models.location)
+    return next(path for path in (where, *where.parents) if path.exists())
+
+
+@contextmanager
+def _as_oserror(name: str) -> Iterator[None]:
+    """Each storage has errors of its own (S3's are no OSError), which nobody here is to know."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{name} in {settings.NASH_MODELS}: {type(error).__name__}: {error}") from error
+
+
 def publish(path: Path) -> None:
     """Move a finished file from the data folder to where models lie, under the same name. Raises OSError."""
     models = store()
     if isinstance(models, DataFolderStorage):
         return
     name = path.relative_to(settings.NASH_DATA_DIR).as_posix()
-    models.delete(name)  # what an attempt left that died before its row was written
-    with path.open("rb") as file:
-        saved = models.save(name, File(file))
-    if saved != name:
-        models.delete(saved)
-        raise OSError(f"{name}: stored as {saved}; is another process publishing it?")
+    with _as_oserror(name):
+        models.delete(name)  # what an attempt left that died before its row was written
+        with path.open("rb") as file:
+            saved = models.save(name, File(file))
+        if saved != name:
+            models.delete(saved)
+            raise OSError(f"{name}: stored as {saved}; is another process publishing it?")
     path.unlink()
 
 
 def open_model(name: str) -> IO[Any]:
     """A model's file, open for reading bytes. Raises OSError."""
-    return store().open(name, "rb")
+    with _as_oserror(name):
+        return store().open(name, "rb")
 
 
 def is_there(name: str) -> bool:
-    return store().exists(name)
+    """Raises OSError where the storage does not answer."""
+    with _as_oserror(name):
+        return store().exists(name)
 
 
 def remove(names: Iterable[str]) -> None:
-    """Remove models for good; those that are gone already count as removed."""
+    """Remove models for good; those that are gone already count as removed. Raises OSError."""
     for name in names:
-        store().delete(name)
+        with _as_oserror(name):
+            store().delete(name)
 
 
 def place_of(name: str) -> str:

@@ -246,7 +246,7 @@ def _train_leased(candidate: Candidate, lease: Lease, images: ImageSet, device: 
 
 def _wait_for_room(candidate: Candidate, error: Exception) -> list[int]:
     """Pause the search of a training that the disk had no room for; the ballast makes room for saying so."""
-    where = disk.in_words(settings.NASH_DATA_DIR)
+    where = disk.in_words(services.fullest_folder())
     logger.warning("%s, %s: the disk is full (%s): %s", candidate.search.name, candidate.code, where, error)
     disk.drop_ballast(settings.NASH_DATA_DIR)
     services.pause_for_room(candidate.search_id, where)

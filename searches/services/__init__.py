@@ -38,7 +38,8 @@ from searches.services.ensembles import (
 from searches.services.exporting import ask_for_files
 from searches.services.extending import extend
 from searches.services.finishing import finish_now, heed_budgets
-from searches.services.keeping import keep_best_model
+from searches.services.gaps import measure_older
+from searches.services.keeping import keep_best_model, keep_missing_models
 from searches.services.launch import Launched, create_search
 from searches.services.leases import (
     Lease,
@@ -52,13 +53,14 @@ from searches.services.leases import (
     release,
     split_batch,
 )
+from searches.services.members import settle_waiting
 from searches.services.ordering import run_next
 from searches.services.pruning import drop_losers
 from searches.services.reaper import reap, release_worker
 from searches.services.restoring import settle_restored
 from searches.services.results import MadeFile, Result, end_candidate, finish, release_failed
 from searches.services.retrying import can_be_retried, retry
-from searches.services.room import go_on_with_room, pause_for_room
+from searches.services.room import fullest_folder, go_on_with_room, pause_for_room
 from searches.services.starting import Origin, origin_of_candidate, origin_of_file, origin_of_search, start_path
 from searches.services.tagging import add_tags, clean_names, remove_tags, set_tags
 from searches.services.uploads import (
@@ -133,6 +135,7 @@ __all__ = [
     "extend",
     "fail_job",
     "finish",
+    "fullest_folder",
     "finish_job",
     "finish_now",
     "forget_dead_workers",
@@ -141,6 +144,8 @@ __all__ = [
     "heed_budgets",
     "job_died",
     "keep_best_model",
+    "keep_missing_models",
+    "measure_older",
     "go_on_with_room",
     "may_happen",
     "note_disk_use",
@@ -177,6 +182,7 @@ __all__ = [
     "delete_all",
     "stop_all",
     "tag_all",
+    "settle_waiting",
     "undelete_all",
     "untag_all",
 ]

@@ -1,9 +1,11 @@
 """A search whose disk is full waits until there is room again, and says so: no error, no attempt that failed."""
 
+from pathlib import Path
+
 from django.conf import settings
 from django.db import transaction
 
-from searches import disk
+from searches import disk, model_store
 from searches.models import Candidate, Event, Search
 from searches.selectors import progress_fields, search_fields
 from searches.services.control import become, let_go, may_happen, pending_ids
@@ -11,6 +13,12 @@ from searches.services.events import append, lock_search
 
 DISK_IS_FULL = "the disk is full"
 """How the reason of a search begins that waits for room."""
+
+
+def fullest_folder() -> Path:
+    """Of the data folder and that of the models, which may be on a disk of its own, the one with least room."""
+    models = model_store.folder()
+    return min([Path(settings.NASH_DATA_DIR), *([models] if models else [])], key=disk.free_bytes)
 
 
 def pause_for_room(search_id: int, where: str) -> None:
@@ -35,10 +43,9 @@ def pause_for_room(search_id: int, where: str) -> None:
 
 def go_on_with_room() -> list[int]:
     """Resume what was paused for want of room alone, once there is some. Returns what is to be sent to the queue."""
-    folder = settings.NASH_DATA_DIR
-    if disk.free_bytes(folder) < settings.NASH_MIN_FREE_BYTES:
+    if disk.free_bytes(fullest_folder()) < settings.NASH_MIN_FREE_BYTES:
         return []
-    disk.keep_ballast(folder)
+    disk.keep_ballast(settings.NASH_DATA_DIR)
     waiting = Search.objects.filter(status=Search.Status.PAUSED, reason__startswith=DISK_IS_FULL, deleted=None)
     return [candidate_id for pk in waiting.values_list("pk", flat=True) for candidate_id in _go_on(pk)]
 
@@ -52,7 +59,7 @@ def _go_on(search_id: int) -> list[int]:
         append(
             search,
             "search_resumed",
-            f"Goes on: the disk has room again ({disk.in_words(settings.NASH_DATA_DIR)})",
+            f"Goes on: the disk has room again ({disk.in_words(fullest_folder())})",
             search_part={**search_fields(search), **progress_fields(search)},
         )
         return pending_ids(search)

@@ -4,6 +4,7 @@ import errno
 
 import pytest
 
+from nashweb.models_storage import models_storage
 from searches import disk, services
 from searches.models import Candidate, Search
 from tests.searches.rows import claim, kinds, make_search, pending
@@ -48,6 +49,19 @@ def test_it_goes_on_only_once_there_is_room(full):
     search.refresh_from_db()
     assert (search.status, search.reason) == ("running", "")
     assert kinds(search)[-2:] == ["search_paused", "search_resumed"]
+
+
+def test_a_disk_of_the_models_own_is_named_and_waited_for(settings, tmp_path, monkeypatch):
+    models = tmp_path / "models"
+    settings.STORAGES = {**settings.STORAGES, "models": models_storage(str(models / "not there yet"))}
+    models.mkdir()
+    free = {settings.NASH_DATA_DIR: 10**12, models: 1000}
+    monkeypatch.setattr(disk, "free_bytes", free.__getitem__)
+    assert services.fullest_folder() == models
+    search = paused()
+    assert services.go_on_with_room() == []
+    free[models] = 10**12
+    assert services.go_on_with_room() == [search.candidates.get().pk]
 
 
 def test_what_a_person_paused_stays_paused(full, alice):
