@@ -74,12 +74,34 @@ def beat() -> None:
 
 
 def reap() -> None:
-    """Send again what was left behind, heed the budgets, remove what was deleted long enough ago."""
+    """Send again what was left behind, and then the rest: what goes wrong with one is logged, the others go on."""
+    for act in (
+        send_left_behind,
+        heed_budgets,
+        services.forget_dead_workers,
+        services.sweep_deleted,
+        worker_files.tidy_left_behind,
+        go_on_with_room,
+        services.keep_missing_models,
+        services.settle_waiting,
+        services.measure_older,
+    ):
+        try:
+            act()
+        except Exception:
+            logger.exception("%s failed; the reaper tries it again in its next round", act.__name__)
+            close_old_connections()
+
+
+def send_left_behind() -> None:
     enqueue(services.reap(queue_is_empty=HUEY.pending_count() == 0))
+
+
+def heed_budgets() -> None:
     enqueue(services.heed_budgets())
-    services.forget_dead_workers()
-    services.sweep_deleted()
-    worker_files.tidy_left_behind()
+
+
+def go_on_with_room() -> None:
     enqueue(services.go_on_with_room())
 
 

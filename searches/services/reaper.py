@@ -8,9 +8,6 @@ from searches import selectors
 from searches.models import Candidate, Worker
 from searches.selectors.waiting import LEASE_IS_DEAD
 from searches.services.background import free_jobs_of
-from searches.services.gaps import measure_older
-from searches.services.keeping import keep_missing_models
-from searches.services.members import settle_waiting
 from searches.services.results import died
 
 
@@ -20,9 +17,6 @@ def reap(*, queue_is_empty: bool) -> list[int]:
     What is returned is to be sent to the queue. Many workers may do this at once: each row changes hands once,
     and a message too many finds nothing to claim.
     """
-    measure_older()
-    keep_missing_models()
-    settle_waiting()
     ids = _free(Candidate.objects.filter(LEASE_IS_DEAD), "its worker has not been heard of")
     if queue_is_empty:
         ids += selectors.waiting_candidates().values_list("pk", flat=True)
@@ -30,7 +24,7 @@ def reap(*, queue_is_empty: bool) -> list[int]:
 
 
 class Released(NamedTuple):
-    """Whether a dead worker held a training, whose `failures` then count its death; what is to be sent to the queue."""
+    """Whether a dead worker held a training, whose `failures` then count its death; what is to be sent again."""
 
     held_a_training: bool
     ids: list[int]

@@ -98,7 +98,7 @@ def test_stopping_the_snapshots_is_settled_by_the_reaper(alice):
     search = run_to_end(make_search(owner=alice))
     ensemble, _ = services.ensemble_snapshots(search, alice)
     services.stop(search, alice)
-    services.reap(queue_is_empty=False)
+    services.settle_waiting()
     ensemble.refresh_from_db()
     assert "1 of its networks came out" in ensemble.reason
 

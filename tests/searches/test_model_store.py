@@ -168,6 +168,31 @@ def test_a_worker_publishes_the_final_model_and_a_stop_the_best_one(elsewhere, m
         assert Network.load(copy).architecture.digest == artifact.candidate.digest
 
 
+@pytest.mark.django_db
+def test_what_a_storage_raises_of_its_own_is_an_oserror(elsewhere, data_folder, monkeypatch):
+    class ClientError(Exception):
+        """As boto3's."""
+
+    def refuses(*of, **said):
+        raise ClientError("Access Denied")
+
+    path = data_folder / "searches" / "model-1.zip"
+    path.parent.mkdir()
+    path.write_bytes(CONTENT)
+    for way in ("save", "open", "exists", "delete"):
+        monkeypatch.setattr(type(elsewhere), way, refuses)
+    words = "searches/model-1.zip in s3://models: ClientError: Access Denied"
+    for act in (
+        lambda: model_store.publish(path),
+        lambda: model_store.open_model("searches/model-1.zip"),
+        lambda: model_store.is_there("searches/model-1.zip"),
+        lambda: model_store.remove(["searches/model-1.zip"]),
+    ):
+        with pytest.raises(OSError, match=words):
+            act()
+    assert path.read_bytes() == CONTENT
+
+
 def test_the_setting_names_a_folder_or_a_bucket():
     assert models_storage("")["BACKEND"] == "searches.model_store.DataFolderStorage"
     assert models_storage("/srv/models")["OPTIONS"]["location"] == "/srv/models"

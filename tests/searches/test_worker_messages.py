@@ -110,3 +110,30 @@ def test_the_reaper_sends_what_waits_while_the_queue_is_empty(search):
     tasks.reap()
     assert tasks.HUEY.pending_count() == 1
     tasks.HUEY.storage.flush_all()
+
+
+ACTS = ("heed_budgets", "sweep_deleted", "go_on_with_room", "keep_missing_models", "settle_waiting", "measure_older")
+
+
+@pytest.mark.parametrize("broken", [ACTS, ("reap", "heed_budgets")], ids=["all but the first", "the first two"])
+def test_what_goes_wrong_with_one_act_of_the_reaper_keeps_it_from_no_other(search, monkeypatch, caplog, broken):
+    done = []
+
+    def break_down(act: str):
+        def fails(**told):
+            raise LookupError(f"no OSError: {act}")
+
+        return fails
+
+    for act in ACTS:
+        monkeypatch.setattr(services, act, lambda act=act: done.append(act) or [])
+    for act in broken:
+        monkeypatch.setattr(services, act, break_down(act))
+    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)  # the test's own transaction is on it
+    tasks.HUEY.storage.flush_all()
+    tasks.reap()
+    assert tasks.HUEY.pending_count() == (0 if "reap" in broken else 1)
+    assert done == [act for act in ACTS if act not in broken]
+    for act in broken:
+        assert f"no OSError: {act}" in caplog.text
+    tasks.HUEY.storage.flush_all()
