@@ -1,5 +1,8 @@
 """One archive of everything: the database, the searches' files, the data sets, the secret key; and back again.
 
+Models that lie in a folder of their own are in it under their names, as if they lay in the data folder; what is
+restored is published again, to wherever models lie by then. A bucket has its own backups.
+
 The database is copied first, as it is at one moment, then the files. A training that goes on meanwhile leaves files
 that are newer than its row, as a worker does that is killed between the two: it goes on from the newest checkpoint.
 The list of contents comes last: an archive that was cut short has none.
@@ -24,8 +27,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from searches import services
-from searches.models import ENGINE_VERSION
+from searches import model_store, services
+from searches.models import ENGINE_VERSION, Artifact, EnsembleFile
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -106,6 +109,9 @@ def _pack(part: Path, database: Path) -> Contents:
         found = sorted(path for path in (folder / top).rglob("*") if path.is_file())
         names = [path.relative_to(folder) for path in found]
         files += [(folder / n, n.as_posix()) for n in names if not any(p.startswith(".") for p in n.parts)]
+    if models := model_store.folder():
+        rows = [*Artifact.objects.order_by("file"), *EnsembleFile.objects.order_by("file")]
+        files += [(models / row.file, row.file) for row in rows if row.lies_with_models]
     n_files = n_bytes = 0
     with part.open("wb") as stream, tarfile.open(fileobj=stream, mode="w") as archive:
         for path, name in files:
@@ -160,7 +166,13 @@ def restore_backup(archive: Path) -> tuple[Contents, list[str]]:
             if path.name in (SECRET_KEY, *FOLDERS):
                 path.rename(folder / path.name)
     call_command("migrate", interactive=False, verbosity=0)
-    return contents, services.settle_restored()
+    try:
+        return contents, services.settle_restored()
+    except OSError as error:
+        raise BackupError(
+            f"All is restored but the models, which do not go where they are to lie: {error}. Mend that, empty "
+            f"{folder} and the database, and restore once more."
+        ) from error
 
 
 def _refuse_unless_empty(folder: Path) -> None:

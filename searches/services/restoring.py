@@ -1,4 +1,5 @@
-"""After a restore: nobody trains what the backup says is trained, and files that it lacks are named by no row."""
+"""After a restore: nobody trains what the backup says is trained, models lie where they are to lie by now, and files
+that the backup lacks are named by no row."""
 
 from django.db import transaction
 
@@ -13,13 +14,17 @@ from searches.services.starting import start_path
 def settle_restored() -> list[str]:
     """Let every training that ran wait for a worker again, which counts as nothing; forget the workers of then.
 
-    Returns the files that rows named and that are not there: those rows are removed.
+    Models are published from the data folder, where the backup puts them. Returns the files that rows named and that
+    are not there: those rows are removed. Raises OSError where models cannot be published.
     """
     running = Candidate.objects.filter(status=Candidate.Status.RUNNING)
     for candidate_id, search_id in running.values_list("pk", "search_id"):
         with transaction.atomic():
             give_back(lock_search(search_id), running, candidate_id, why="the site was restored from a backup")
     Worker.objects.all().delete()
+    for row in (*Artifact.objects.all(), *EnsembleFile.objects.all()):
+        if row.lies_with_models and artifact_path(row).is_file():
+            model_store.publish(artifact_path(row))
     starts = [row for row in StartNetwork.objects.all() if not start_path(row).is_file()]
     StartNetwork.objects.filter(pk__in=[row.pk for row in starts]).delete()
     return [*_forget_missing(Artifact), *_forget_missing(EnsembleFile), *(row.file for row in starts)]

@@ -55,16 +55,26 @@ print(*(artifact.format for artifact in Artifact.objects.all()))
 print(*Search.objects.get().events.order_by("seq").values_list("kind", flat=True))
 """
 
+NAME_OF_ZIP = """
+import django
+django.setup()
+from searches.models import Artifact
+print(Artifact.objects.get(format="model_zip").file)
+"""
+
 
 class Place:
     """A data folder and a database, and commands on them."""
 
-    def __init__(self, folder: Path, url: str = "") -> None:
+    def __init__(self, folder: Path, url: str = "", models: Path | str = "") -> None:
         self.folder = folder
         self.url = url
+        self.models = str(models)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {"NASH_DATA_DIR": str(self.folder), "DATABASE_URL": self.url, "REDIS_URL": ""}
+        environment = {
+            "NASH_DATA_DIR": str(self.folder), "DATABASE_URL": self.url, "REDIS_URL": "", "NASH_MODELS": self.models
+        }  # fmt: skip
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
@@ -141,6 +151,24 @@ def test_a_folder_that_holds_something_is_refused_and_left_as_it_is(kept, archiv
 
 def test_an_archive_that_exists_is_not_overwritten(kept, archive):
     assert "exists already" in kept.refused("backup", str(archive))
+
+
+def test_models_in_a_folder_of_their_own_come_back_wherever_models_lie_by_then(tmp_path):
+    kept = Place(tmp_path / "kept", models=tmp_path / "kept models")
+    kept.python(FILL)
+    name = kept.python(NAME_OF_ZIP)[0]
+    (there := Path(kept.models) / name).parent.mkdir(parents=True)
+    there.write_bytes(b"PK model")
+    (Path(kept.models) / "of another site").write_bytes(b"x")
+    kept.manage("backup", str(tmp_path / "nash.tar"))
+    for n, models in enumerate(("", tmp_path / "models")):
+        place = Place(tmp_path / f"data {n}", models=models)
+        assert "had gone" not in place.manage("restore", str(tmp_path / "nash.tar"))
+        assert place.python(LOOK)[2] == "weights model_zip"
+        where = Path(models or place.folder)
+        assert [p.relative_to(where) for p in where.rglob("*.zip")] == [Path(name)]
+        assert (where / name).read_bytes() == b"PK model"
+        assert (name in place.files()) == (not models)
 
 
 @pytest.mark.parametrize(
