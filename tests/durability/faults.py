@@ -1,8 +1,8 @@
 """Faults inside a worker: a child that runs out of memory, turns NaN or takes the process with it; a full disk.
 
-NASH_FAULTS names them by child: "1.1=memory 1.2=nan 2.1=crash 2.2=crash-once". NASH_FILL is a file on another disk in which a test
-writes when the disk is to be filled, once: "checkpoint", "database" or "archive", just before a checkpoint of child
-2.1, its end, or the final model is written. NASH_FILLER is the file, on the disk, that fills it.
+NASH_FAULTS names them by child: "1.1=memory 1.2=nan 2.1=crash 2.2=crash-once". NASH_FILL is a file on another disk
+in which a test writes when the disk is to be filled, once: "checkpoint", "database" or "archive", just before a
+checkpoint of child 2.1, its end, or the final model is written. NASH_FILLER is the file, on the disk, that fills it.
 """
 
 import os
