@@ -10,6 +10,10 @@ from urllib.parse import urlsplit
 from huey import Huey, PostgresHuey, PriorityRedisHuey, SqliteHuey
 from huey.registry import Message
 from huey.serializer import Serializer
+from redis import ConnectionPool
+
+REDIS_SECONDS = 5.0
+"""A Redis server that is silent for longer does not answer; a worker's wait for a message is cut after one second."""
 
 
 class JSONSerializer(Serializer):
@@ -39,7 +43,8 @@ def make_queue(folder: Path, database_url: str, redis_url: str) -> Huey:
     """
     common: dict[str, Any] = {"immediate": False, "results": False, "serializer": JSONSerializer()}
     if redis_url:
-        return PriorityRedisHuey(_name_in_redis(folder, database_url), url=redis_url, **common)
+        pool = ConnectionPool.from_url(redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
+        return PriorityRedisHuey(_name_in_redis(folder, database_url), connection_pool=pool, **common)
     if database_url.startswith(("postgres:", "postgresql:")):
         return PostgresHuey("nash", dsn=database_url, create_tables=False, **common)
     return SqliteHuey("nash", filename=str(folder / "queue.sqlite3"), timeout=20, **common)

@@ -121,6 +121,14 @@ def test_sites_that_share_a_redis_server_have_queues_of_their_own_and_the_hosts_
     assert name("a", "") != name("b", "")
 
 
+def test_a_redis_server_that_falls_silent_holds_no_worker_for_ever(tmp_path):
+    storage = make_queue(tmp_path, "sqlite:///x", "redis://127.0.0.1:1/0").storage
+    connection = storage.pool.make_connection()
+    assert storage.read_timeout < connection.socket_timeout == connection.socket_connect_timeout == 5
+    for url in ("redis://127.0.0.1:1/0?socket_timeout=20", "unix:///run/redis.sock?socket_timeout=20"):
+        assert make_queue(tmp_path, "sqlite:///x", url).storage.pool.make_connection().socket_timeout == 20
+
+
 def test_a_task_goes_through_the_sqlite_queue(tmp_path):
     queue = make_queue(tmp_path, "sqlite:///x", "")
     seen = []
