@@ -3,6 +3,7 @@
 Written in what SQLite and PostgreSQL have in common. Looks at every search of the database at once.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -114,7 +115,9 @@ EPOCHS = f"""
 """
 """Epochs in the order of the log, those that a resumed training begins behind included."""
 
-FILES = "SELECT file, bytes FROM searches_artifact UNION ALL SELECT file, bytes FROM searches_startnetwork"
+FILES = " UNION ALL ".join(
+    f"SELECT file, bytes, sha256 FROM searches_{table}" for table in ("artifact", "startnetwork")
+)
 STATISTICS = "statistics.safetensors"
 
 
@@ -130,7 +133,7 @@ def broken_rules(rows: Rows, folder: Path) -> dict[str, list[Any]]:
     """Each rule that does not hold, with what breaks it. `rows` answers a query; `folder` is the data folder."""
     found = {rule: rows(query) for rule, query in RULES.items()}
     found["no recorded epoch is trained again: a kill costs one epoch at most"] = _lost_epochs(rows(EPOCHS))
-    found |= _files(dict(rows(FILES)), folder, _open_folders(rows))
+    found |= _files({file: (size, sha256) for file, size, sha256 in rows(FILES)}, folder, _open_folders(rows))
     return {rule: what for rule, what in found.items() if what}
 
 
@@ -151,18 +154,28 @@ def _open_folders(rows: Rows) -> set[str]:
     return {f"{str(uuid).replace('-', '')}/{kind}-{step}-{index}" for uuid, kind, step, index in rows(query)}
 
 
-def _files(named: dict[str, int], folder: Path, still_open: set[str]) -> dict[str, list[Any]]:
+def _files(named: dict[str, tuple[int, str]], folder: Path, still_open: set[str]) -> dict[str, list[Any]]:
     """Rows without their whole file, and files that no row names (statistics and open checkpoints are not named)."""
     there = {
-        path.relative_to(folder).as_posix(): path.stat().st_size
+        path.relative_to(folder).as_posix(): path
         for path in (folder / "searches").rglob("*")
         if path.is_file() and path.name != STATISTICS
     }
     allowed = {file for file in there if _slot(file) in still_open}
     return {
-        "no row without its whole file": sorted(file for file, size in named.items() if there.get(file) != size),
+        "no row without its whole file": sorted(
+            file for file, whole in named.items() if file not in there or _size_and_sha256(there[file]) != whole
+        ),
         "no file without its row": sorted(set(there) - set(named) - allowed),
     }
+
+
+def _size_and_sha256(path: Path) -> tuple[int, str]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:  # gone since it was listed
+        return 0, ""
+    return len(content), hashlib.sha256(content).hexdigest()
 
 
 def _slot(file: str) -> str:

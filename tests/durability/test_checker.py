@@ -68,6 +68,11 @@ def another_start(search: Search) -> None:
     Search.objects.update(config={**search.config, "start": {"sha256": "0" * 64}})
 
 
+def another_content_of_the_same_size(search: Search) -> None:
+    artifact = weights_of_the_winner(search)
+    artifact_path(artifact).write_bytes(bytes(artifact.bytes))
+
+
 def weights_of_the_winner(search: Search) -> Any:
     return search.candidates.get(kind="neighbour", is_winner=True).artifacts.get(format="weights")
 
@@ -93,7 +98,7 @@ BREAK: dict[str, Callable[[Search], Any]] = {
     "a search has the network that its settings say it was started from, and no other has one": another_start,
     "curves of what is done reach its last epoch, no point twice": lambda s: Point.objects.update(epoch=0.5),
     "no recorded epoch is trained again: a kill costs one epoch at most": an_epoch_twice,
-    "no row without its whole file": lambda s: artifact_path(weights_of_the_winner(s)).write_bytes(b"half"),
+    "no row without its whole file": another_content_of_the_same_size,
     "no file without its row": lambda s: artifact_path(weights_of_the_winner(s)).with_name("left.tmp").touch(),
 }
 
