@@ -10,18 +10,23 @@ import torch
 
 from searches.nash import devices
 from searches.nash.devices import (
+    STEPS_AHEAD,
+    HostCopy,
     OutOfMemory,
+    Pace,
     choose_device,
     numeric_path,
     out_of_memory_named,
     peak_memory_bytes,
     process_environment,
+    repeat_bits,
     reset_peak_memory,
     threads,
     training_dtype,
 )
 
 CPU = torch.device("cpu")
+CUDA = torch.device("cuda")
 
 
 @pytest.fixture
@@ -115,6 +120,87 @@ def test_peak_memory_counts_from_the_last_reset():
     del held
     reset_peak_memory(CPU)
     assert peak_memory_bytes(CPU) < grown
+
+
+# --------------------------------------------------- CUDA, as far as it can be seen without one
+
+
+@pytest.fixture
+def torchs_flags():
+    """torch's global switches, put back afterwards."""
+    benchmark, deterministic = torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    yield
+    torch.backends.cudnn.benchmark = benchmark
+    torch.use_deterministic_algorithms(deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = fill
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_deterministic_is_torchs_rules_and_no_race_of_algorithms(torchs_flags, deterministic):
+    torch.backends.cudnn.benchmark = deterministic  # the opposite of what is to come
+    torch.use_deterministic_algorithms(not deterministic)
+    repeat_bits(CUDA, deterministic)
+    assert torch.are_deterministic_algorithms_enabled() is deterministic
+    assert torch.backends.cudnn.benchmark is not deterministic
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+
+
+def test_on_a_cpu_torchs_switches_stay_as_they_are(torchs_flags):
+    for deterministic in (True, False):
+        torch.use_deterministic_algorithms(not deterministic)
+        repeat_bits(CPU, deterministic)
+        assert torch.are_deterministic_algorithms_enabled() is not deterministic
+
+
+@pytest.fixture
+def events(monkeypatch):
+    """What CUDA events were told, in order: ("record" or "synchronize", number of the event)."""
+    told, numbers = [], iter(range(10**9))
+
+    class Event:
+        def __init__(self):
+            self.number = next(numbers)
+
+        def record(self):
+            told.append(("record", self.number))
+
+        def synchronize(self):
+            told.append(("synchronize", self.number))
+
+        def query(self):
+            return False
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    return told
+
+
+def test_the_host_is_never_more_than_so_many_steps_ahead_and_waits_for_the_oldest(events):
+    pace, n = Pace(CUDA), 3 * STEPS_AHEAD
+    for _ in range(n):
+        pace.wait()
+        pace.mark()
+        recorded = sum(what == "record" for what, _ in events)
+        assert recorded - (len(events) - recorded) <= STEPS_AHEAD
+    assert [number for what, number in events if what == "record"] == list(range(n))
+    assert [number for what, number in events if what == "synchronize"] == list(range(n - STEPS_AHEAD))
+
+
+def test_a_copy_to_the_host_waits_for_the_device_only_when_it_is_read(events, monkeypatch):
+    class OnDevice(torch.Tensor):
+        """A tensor of the host that says it is on a CUDA device."""
+
+        device = CUDA
+
+    empty = torch.empty  # without a CUDA device there is no pinned memory
+    monkeypatch.setattr(torch, "empty", lambda shape, *, dtype, pin_memory: empty(shape, dtype=dtype))
+    values = torch.tensor([1.5, 2.0]).as_subclass(OnDevice)
+    copy = HostCopy(values)
+    values.zero_()
+    assert not copy.is_there()
+    assert events == [("record", 0)]
+    assert copy.tolist() == [1.5, 2.0]
+    assert events == [("record", 0), ("synchronize", 0)]
 
 
 def test_the_environment_of_a_training_process_starts_and_sets_what_it_says():

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from searches.nash.devices import threads
+from searches.nash.devices import process_environment, threads
 from searches.nash.export import weights_sha256
 from searches.nash.runner import run_search
 from tests.nash.images import TINY, few_digits
@@ -15,24 +15,24 @@ from tests.nash.images import TINY, few_digits
 SEARCH = """
 import json, sys
 from tests.nash.test_exact_bits import bits_of_a_search
-print(json.dumps(bits_of_a_search(int(sys.argv[1]), sys.argv[2])))
+print(json.dumps(bits_of_a_search(int(sys.argv[1]), *sys.argv[2:])))
 """
 
 
-def bits_of_a_search(n_threads: int, precision: str) -> list[str]:
+def bits_of_a_search(n_threads: int, precision: str, device: str = "cpu") -> list[str]:
     """Every validation accuracy and the final weights of a search in which every kind of training occurs."""
     config = TINY.replace(precision=precision, widen_init="random", n_NM=4)
     with threads(n_threads):
-        result = run_search(config, few_digits(), device="cpu")
+        result = run_search(config, few_digits(), device=device)
     return [*(repr(o.val_accuracy) for o in result.history), weights_sha256(result.network)]
 
 
-def in_a_fresh_process(n_threads: int, precision: str, hash_seed: int) -> list[str]:
-    """The same of a process of its own, whose sets of strings have an order of their own."""
-    environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "OMP_NUM_THREADS": str(n_threads)}
+def in_a_fresh_process(n_threads: int, precision: str, hash_seed: int, device: str = "cpu") -> list[str]:
+    """The same of a process of its own, as workers are started, whose sets of strings have an order of their own."""
+    own = {"PYTHONHASHSEED": str(hash_seed), "OMP_NUM_THREADS": str(n_threads)}
     run = subprocess.run(
-        [sys.executable, "-c", SEARCH, str(n_threads), precision],
-        env=environment, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", SEARCH, str(n_threads), precision, device],
+        env={**os.environ, **process_environment(), **own}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)

@@ -10,6 +10,7 @@ from searches.nash import devices
 from searches.nash.data import normalisation
 from searches.nash.export import weights_sha256
 from searches.nash.network import Network
+from searches.nash.optimiser import OptimiserStep
 from searches.nash.training import Diverged, Training, cosine_lr, train
 
 from .images import TINY, random_images
@@ -265,3 +266,18 @@ def test_new_batchnorms_keep_their_statistics_for_so_many_epochs(digits):
 
     seen = [(moved("c1"), moved("c2")) for point in training.run() if point.ends_epoch]
     assert seen == [(True, False), (True, False), (True, True)]
+
+
+@pytest.mark.parametrize(("frozen_epochs", "wanted"), [(0, [(0, True)]), (2, [(0, False), (2, True)])])
+def test_a_step_is_captured_anew_when_the_modes_of_batchnorms_change_and_never_else(
+    digits, monkeypatch, frozen_epochs, wanted
+):
+    captured = []
+    training = training_of(
+        digits, epochs=4, freeze_new_batchnorm_epochs=frozen_epochs, new_batchnorms=("c2",), validation=None
+    )
+    monkeypatch.setattr(
+        OptimiserStep, "capture", lambda *_: captured.append((training.epoch, training.network.c2.bn.training))
+    )
+    list(training.run())
+    assert captured == wanted
