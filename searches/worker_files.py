@@ -92,7 +92,11 @@ def load_network(candidate: Candidate) -> tuple[Network, bytes]:
 def load_statistics(
     candidate: Candidate, parent: Network, images: ImageSet, device: str, *, on_batch: Callable[[], None]
 ) -> Statistics:
-    """BatchNorm statistics of the parent's blocks: computed by the first child that needs them, then read."""
+    """BatchNorm statistics of the parent's blocks: computed by the first child that needs them, then read.
+
+    Two workers that start together may both compute them: each writes the same bits (`statistics_of`), whole, in
+    place of the other's.
+    """
     from safetensors.torch import load_file, save
 
     from searches.nash.runner import statistics_of

@@ -123,12 +123,25 @@ def test_checkpoints_go_when_the_candidate_has_ended(search, post):
     assert [p.name for p in folder.glob("*")] == ["weights-1.safetensors"]
 
 
-def test_statistics_are_computed_once_and_lie_beside_the_parents_weights(post):
+def test_statistics_are_computed_once_and_lie_beside_the_parents_weights(post, monkeypatch):
+    from searches.nash import beginnings, runner
+
+    real, computed = runner.statistics_of, []
+
+    def counted(parent, *args, **kwargs):
+        computed.append(parent)
+        return real(parent, *args, **kwargs)
+
+    for module in (runner, beginnings):  # a worker asks the first; a child that was given none asks the second
+        monkeypatch.setattr(module, "statistics_of", counted)
     search = launch(n_neigh=3)
     work(search, post)
     folder = candidate_folder(search.candidates.get(kind="pretrain"))
     assert (folder / "statistics.safetensors").is_file()
-    assert search.candidates.filter(kind="neighbour", status="done").count() == 3
+    children = search.candidates.filter(kind="neighbour", status="done")
+    assert [bool(child.morphisms) for child in children].count(True) == 2
+    assert children.count() == 3
+    assert len(computed) == 1
 
 
 @pytest.mark.parametrize("epochs_done", [0, 2])
