@@ -219,7 +219,11 @@ def test_a_peak_that_would_be_emulated_is_left_out(monkeypatch, capsys):
 def test_the_data_path_costs_what_the_bare_step_does_not_take(monkeypatch):
     monkeypatch.setattr(data_path, "measure", lambda groups, **turns: {"ours": [95.0], "bare": [100.0]})
     measures = data_path.measures_of(Settings("digits", (0, 1)))
-    assert measures["data_path_cost"].value == pytest.approx(0.05)
+    costs = {name: measure.value for name, measure in measures.items() if measure.unit == "share"}
+    assert costs == pytest.approx({"data_path_cost": 0.05, "data_path_cost_B": 0.05, "data_path_cost_C": 0.05})
+    assert data_path.measures_of(Settings("digits", (0, 1), ("A",))).keys() == {
+        "data_path_cost", "bare_step_images_per_second_A",
+    }  # fmt: skip
 
 
 def test_measures_are_written_with_value_unit_and_goal(tmp_path: Path):
