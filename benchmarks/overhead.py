@@ -1,4 +1,4 @@
-"""Everything of a search that is not training or evaluating, as a share of the time that its cores had.
+"""Everything of a search that is not training or evaluating, as a share of the core time that it took.
 
     python -m benchmarks.overhead --search DATA_DIR/UUID    reads a finished search from its rows
     python -m benchmarks.overhead                           estimates preset small's in minutes (short_search.py)
@@ -7,7 +7,10 @@ A candidate's row says when it was created, claimed and ended, and how many seco
 (`seconds`). What lies between claim and end besides is overhead: loading, morphing, calibration, seal, setting up,
 checkpoints, database, events, files; of a final training the test pass too, which no row tells apart. So are cores
 that stood idle while a training that they could have taken waited: planning, the queue, a worker's way to the next.
-Cores that are idle because nothing can be trained yet, at the end of a step, are a share of their own.
+`search_overhead` is the share of that in all core time between claim and end and in such waiting. Cores that are idle
+because nothing can be trained yet, at the end of a step, are in neither: `search_idle_share` is what they are of wall
+time x cores, so that overhead is search_overhead x (1 - search_idle_share) of wall time x cores, which is less.
+The estimate trains one candidate after another, so that nothing waits and no core is idle in it.
 """
 
 from __future__ import annotations
@@ -64,7 +67,11 @@ def idle_while_waiting(spans: Sequence[Span]) -> float:
 
 
 def measures_of_spans(spans: Sequence[Span]) -> Measures:
-    """Shares of a whole search; the first training's wait for a worker to be started is not the search's."""
+    """Shares of a whole search; the first training's wait for a worker to be started is not the search's.
+
+    search_overhead: of claimed and waited core time; search_idle_share: of wall time x cores; search_steps_share: of
+    wall time.
+    """
     began, ended = min(s.started for s in spans), max(s.ended for s in spans)
     waiting = idle_while_waiting([replace(s, created=max(s.created, began)) for s in spans])
     claimed = sum(s.threads * (s.ended - s.started) for s in spans)
