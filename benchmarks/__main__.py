@@ -3,6 +3,7 @@
 On all of CIFAR-10, in about ten minutes on two cores; nothing else should run beside it. ARGS="--quick" is a smoke
 run whose numbers mean nothing (build/bench-quick.json). ARGS="--only train --network A" measures a part and keeps
 the other measures in build/bench.json. ARGS="--search DATA_DIR/UUID" takes search_overhead from a finished search.
+ARGS=--docs writes docs/results.md too, unless other work took much of the machine at the beginning or at the end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from time import perf_counter
 from benchmarks import data_path, exporting, importing, overhead, peak, side_by_side, train, validation
 from benchmarks.images import BUILD, NoImages
 from benchmarks.measures import Measures, printed, read_json, write_json
-from benchmarks.quiet import warn_if_busy
+from benchmarks.quiet import is_much, warn_if_busy
 from benchmarks.report import machine_words, put_table
 from benchmarks.settings import Settings, add_arguments, settings_of
 from benchmarks.windows import Rates
@@ -83,14 +84,27 @@ def main() -> None:
     busy = [warn_if_busy()]
     measures = measured(settings, chosen.only, search=chosen.search, quick=chosen.quick)
     busy.append(warn_if_busy())
-    path = BUILD / ("bench-quick.json" if chosen.quick else "bench.json")
     if len(chosen.only) < len(PARTS) and not chosen.quick:
-        measures = {**read_json(path), **measures}
+        measures = {**read_json(_path(quick=False)), **measures}
+    keep(measures, busy, quick=chosen.quick, docs=chosen.docs)
+
+
+def keep(measures: Measures, busy: list[float | None], *, quick: bool, docs: bool) -> None:
+    """Write build/, and docs/results.md if asked to; leaves with words where other work forbids that.
+
+    `busy`: the share of the cores that other work took at the beginning and at the end.
+    """
+    path, disturbed = _path(quick=quick), any(is_much(share) for share in busy)
     write_json(measures, path)
-    name = "bench-quick" if chosen.quick else "bench"
     table = f"{machine_words()}{_busy_words(busy)}\n\n{printed(measures)}"
-    put_table(name, table, in_docs=chosen.docs and not chosen.quick)
+    put_table(path.stem, table, in_docs=docs and not quick and not disturbed)
     print(f"{path} written")
+    if docs and disturbed:
+        sys.exit(f"docs/results.md is left as it is.{_busy_words(busy)} Measure again when that has ended.")
+
+
+def _path(*, quick: bool) -> Path:
+    return BUILD / ("bench-quick.json" if quick else "bench.json")
 
 
 if __name__ == "__main__":

@@ -29,10 +29,15 @@ def others() -> float | None:
     return busy_share(before, STAT.read_text())
 
 
+def is_much(share: float | None) -> bool:
+    """Whether others take so much that ratios mean nothing; what is unknown is not."""
+    return share is not None and share > MUCH
+
+
 def warn_if_busy() -> float | None:
     """As `others`, with words on stderr where it is much."""
     share = others()
-    if share is not None and share > MUCH:
+    if share is not None and is_much(share):
         print(
             f"Other work takes {100 * share:.0f} % of this machine: two threads beside it collapse, "
             "and these ratios mean nothing. Measure again when it has ended.",

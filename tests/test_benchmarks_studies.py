@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import clipping, images, overhead, precision, short_search
+from benchmarks import __main__ as bench
+from benchmarks import clipping, images, overhead, precision, report, short_search
 from benchmarks.intervals import t_interval
+from benchmarks.measures import Measure, read_json
 from benchmarks.overhead import Span
 from benchmarks.report import with_part
 from benchmarks.studies import Results
@@ -37,6 +39,8 @@ def test_the_overhead_of_a_search_is_what_its_claimed_and_waited_core_seconds_do
     claimed, waited, worked = 2 * 10 + 9 + 5 + 9.5 + 40, 2.0, 2 * 9 + 8 + 5 + 9.5 + 40
     assert measures["search_overhead"].value == pytest.approx(1 - worked / (claimed + waited))
     assert measures["search_idle_share"].value == pytest.approx(5 / (2 * 45.25))
+    of_wall_time = measures["search_overhead"].value * (1 - measures["search_idle_share"].value)
+    assert of_wall_time == pytest.approx((claimed + waited - worked) / (2 * 45.25))
     assert measures["search_wall_seconds"].value == pytest.approx(45.25)
     assert measures["search_steps_share"].value == pytest.approx(15 / 45.25)
 
@@ -184,3 +188,20 @@ def test_without_cifar10_a_study_leaves_with_words_and_without_an_error(tmp_path
         images.cifar10_or_leave()
     assert left.value.code == 0
     assert "NASH_TEST_CIFAR10" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("busy", "written"), [([0.04, None], True), ([0.06, 0.0], False), ([0.0, 0.06], False)])
+def test_numbers_beside_much_other_work_do_not_come_into_the_docs(tmp_path, monkeypatch, busy, written):
+    page = tmp_path / "results.md"
+    page.write_text("# Results\n")
+    monkeypatch.setattr(bench, "BUILD", tmp_path / "build")
+    for name, place in (("BUILD", tmp_path / "build"), ("RESULTS", page), ("ROOT", tmp_path)):
+        monkeypatch.setattr(report, name, place)
+    measures = {"train_ratio_A": Measure(4.0, "x")}
+    if written:
+        bench.keep(measures, busy, quick=False, docs=True)
+    else:
+        with pytest.raises(SystemExit, match=r"results.md is left as it is. Other work.*\b6 %"):
+            bench.keep(measures, busy, quick=False, docs=True)
+    assert read_json(tmp_path / "build" / "bench.json") == measures
+    assert ("train_ratio_A" in page.read_text()) is written
