@@ -82,6 +82,31 @@ def write_tar(path: Path, files: Mapping[str, bytes], mode: str = "w") -> Path:
     return path
 
 
+def tar_headers(kind: bytes, content: bytes) -> bytes:
+    """One extended header of a tar."""
+    info = tarfile.TarInfo("header")
+    info.type, info.size = kind, len(content)
+    return info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
+
+
+def tar_of_long_names(path: Path, n_entries: int, n_chained: int, n_name: int) -> Path:
+    """A tar of empty entries, each behind n_chained headers that give it a name of n_name characters."""
+    name = tar_headers(tarfile.GNUTYPE_LONGNAME, b"x" * n_name)
+    path.write_bytes((name * n_chained + tarfile.TarInfo().tobuf()) * n_entries + bytes(1024))
+    return path
+
+
+def tar_of_global_headers(path: Path) -> Path:
+    """A tar of 200 entries, each behind 4,000 fields about all entries to come, and one about itself."""
+    own = tar_headers(tarfile.XHDTYPE, b"10 path=a\n") + tarfile.TarInfo("a").tobuf()
+    with path.open("wb") as file:
+        for i in range(200):
+            fields = b"".join(b"12 %07d=\n" % k for k in range(4000 * i, 4000 * (i + 1)))
+            file.write(tar_headers(tarfile.XGLTYPE, fields) + own)
+        file.write(bytes(1024))
+    return path
+
+
 def encrypted_zip(path: Path, files: Mapping[str, bytes]) -> Path:
     """A zip whose entries say that they are encrypted."""
     data = bytearray(write_zip(path, files).read_bytes())
@@ -126,6 +151,15 @@ def zip_of_empty_entries(path: Path, n_entries: int, n_declared: int) -> Path:
         directory += name
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, n_declared, n_declared, len(directory), 0, 0)
     path.write_bytes(bytes(directory) + end)
+    return path
+
+
+def zip_that_is_all_directory(path: Path, n_bytes: int) -> Path:
+    """A zip whose end record calls n_bytes, which take no room on the disk, the directory of one entry."""
+    with path.open("wb") as file:
+        file.truncate(n_bytes)
+        file.seek(n_bytes)
+        file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, n_bytes, 0, 0))
     return path
 
 

@@ -22,10 +22,13 @@ from tests.archives import (
     image_folder,
     pixels,
     png_header,
+    tar_of_global_headers,
+    tar_of_long_names,
     write_folder,
     write_tar,
     write_zip,
     zip_of_empty_entries,
+    zip_that_is_all_directory,
     zip_with_link,
     zip_with_lying_size,
     zip_with_shared_bytes,
@@ -172,6 +175,21 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "size that lies": (
         lambda f: zip_with_lying_size(f / "set.zip", FILES | {"test/cat/b.png": bytes(10**6)}, "test/cat/b.png", 70),
         "unpacks to more than the 70 bytes that the archive declares",
+    ),
+    "directory of 700 MB": (
+        lambda f: zip_that_is_all_directory(f / "set.zip", 700 * 2**20), "has a directory of 700 MB, more than the 64",
+    ),
+    "a thousand headers for one tar entry": (
+        lambda f: tar_of_long_names(f / "set.tar", 1, 1000, 20), "damaged or cut short",
+    ),
+    "names of megabytes in a tar": (
+        lambda f: tar_of_long_names(f / "set.tar", 5, 1, 8 * 2**20), "more than a name can need",
+    ),
+    "names of 10,000 characters in a tar": (
+        lambda f: tar_of_long_names(f / "set.tar", 2, 1, 10_000), "has a name of 10,000 characters ('…xxxx",
+    ),
+    "headers about all entries to come": (
+        lambda f: tar_of_global_headers(f / "set.tar"), "has no PNG, JPEG or WebP image",
     ),
     "tar header that asks for gigabytes": (tar_with(tarfile.XHDTYPE), "damaged or cut short"),
     "PNG header without pixels": (with_file("train/cat/h.png", png_header(5000, 5000)), "broken"),

@@ -189,6 +189,8 @@ def test_names_in_messages_are_printable_and_short(tmp_path):
 def test_a_full_disk_is_said_before_anything_is_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100}))
     assert "choose a smaller size" in zipped(tmp_path, FILES)
+    packed = write_tar(tmp_path / "set.tar.gz", FILES, "w:gz")
+    assert refusal(packed) == "The disk is too full to unpack set.tar.gz; make room or give it as a zip."
 
 
 def test_hostile_names_never_reach_the_file_system(tmp_path):

@@ -20,6 +20,7 @@ from searches.nash.model_zip import DamagedModel
 from searches.nash.network import Graph, Network
 from searches.nash.references import wide_resnet
 from searches.nash.weights_header import check_values, read_header, tensor_shapes
+from tests.archives import zip_that_is_all_directory
 from tests.nash.networks import random_chain, random_network, small_architecture, tangled_architecture
 
 INFO = {"name": "first light", "classes": ["ant", "bee", "cat", "dog", "eel"]}
@@ -240,6 +241,11 @@ def test_a_zip_of_a_million_entries_is_refused_before_they_are_listed(exported):
     exported.write_bytes(content)
     with pytest.raises(DamagedModel, match="entries"):
         read_model_file(exported)
+
+
+def test_a_zip_that_is_all_directory_is_refused_before_it_is_read(tmp_path):
+    with pytest.raises(DamagedModel, match="a directory of 700 MB, more than the 4 MB"):
+        read_model_file(zip_that_is_all_directory(tmp_path / "model.zip", 700 * 2**20))
 
 
 @pytest.mark.parametrize("where", range(0, 400, 37))

@@ -1,6 +1,7 @@
 """Listings of zip and tar files, distrusted: nothing is unpacked, counts and sizes are checked first."""
 
 import io
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -12,6 +13,7 @@ from searches.nash.imagefolder.source import (
     MAX_ENTRIES,
     MAX_UNPACKED_BYTES,
     BadArchive,
+    Beat,
     Entry,
     Listing,
     Source,
@@ -19,21 +21,25 @@ from searches.nash.imagefolder.source import (
     list_folder,
     refuse_special,
     shown,
+    unwatched,
 )
 
 END_RECORD = struct.Struct("<4s4H2LH")
 END_RECORD_64 = struct.Struct("<4sQ2H2L4Q")
 LOCATOR_64 = struct.Struct("<4sLQL")
-MAX_TAR_READ = 16 * 2**20  # bytes tarfile may ask for at once: extended headers are small
+MAX_TAR_READ = 2**16  # bytes tarfile may ask for at once: extended headers are small
+MAX_DIRECTORY_BYTES = 64 * 2**20  # of a zip: MAX_ENTRIES with names of 100 characters take 50 MB
+ENTRY_BYTES = 4096  # an entry of a zip's directory has fewer, on the average
 CHUNK_BYTES = 2**20
+KEPT_FREE_BYTES = 256 * 2**20  # of the disk, while a tar.gz is unpacked: others write there, too
 ENCRYPTED, UTF8 = 0x1, 0x800  # flag bits of a zip's entry
 DAMAGED = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ArithmeticError,
-    ValueError,
+    ValueError, RecursionError,
 )  # fmt: skip
 
 
-def open_source(path: Path, scratch: Path) -> tuple[Source, Listing]:
+def open_source(path: Path, scratch: Path, beat: Beat = unwatched) -> tuple[Source, Listing]:
     """The source at path and its listing; a tar.gz is first unpacked to a plain tar in the folder scratch.
 
     Raises BadArchive if path is no folder, zip, tar or tar.gz, or a damaged, encrypted or hostile one.
@@ -41,26 +47,26 @@ def open_source(path: Path, scratch: Path) -> tuple[Source, Listing]:
     if not path.name:  # "."
         path = path.resolve()
     if path.is_dir():
-        return Source("folder", path), list_folder(path)
+        return Source("folder", path), list_folder(path, beat)
     if not path.is_file():
         raise BadArchive(f"There is no file or folder {shown(str(path))}.")
     try:
         with path.open("rb") as file:
             start = file.read(tarfile.BLOCKSIZE)
         if start.startswith(b"\x1f\x8b"):
-            plain = _gunzip(path, scratch / "unpacked.tar")
-            return Source("tar", plain), _list_tar(plain, path.name)
+            plain = _gunzip(path, scratch / "unpacked.tar", beat)
+            return Source("tar", plain), _list_tar(plain, path.name, beat)
         if start[257:262] == b"ustar":  # before zip: a tar may end with a zip
-            return Source("tar", path), _list_tar(path, path.name)
+            return Source("tar", path), _list_tar(path, path.name, beat)
         if zipfile.is_zipfile(path):
-            return Source("zip", path), _list_zip(path)
+            return Source("zip", path), _list_zip(path, beat)
     except DAMAGED as error:
         raise BadArchive(f"{path.name} is damaged or cut short: {error}.") from error
     raise BadArchive(f"{path.name} is neither a zip, a tar, a tar.gz nor a folder, or it is cut short.")
 
 
-def _list_zip(path: Path) -> Listing:
-    listing = Listing(path.name)
+def _list_zip(path: Path, beat: Beat) -> Listing:
+    listing = Listing(path.name, beat)
     with path.open("rb") as file:
         check_directory(file, listing.label)
         with zipfile.ZipFile(file) as archive:
@@ -106,13 +112,19 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 
 def check_directory(file: BinaryIO, label: str, most: int = MAX_ENTRIES) -> None:
-    """Raises BadArchive if a zip's directory holds too many entries, before zipfile makes an object of each.
+    """Raises BadArchive if a zip's directory is too large or holds too many entries, BadZipFile if it is damaged.
 
-    The end record's count is a claim, so the directory's entries are also walked through, headers only.
+    zipfile would read the whole directory at once and make an object of each entry. The end record's count is a claim,
+    so the directory's entries are also walked through, headers only.
     """
     n_declared, n_bytes, position = _end_record(file)
     if n_declared > most:
         raise BadArchive(f"{label} has {n_declared:,} entries, more than the {most:,} allowed.")
+    if n_bytes > (limit := min(MAX_DIRECTORY_BYTES, most * ENTRY_BYTES)):
+        raise BadArchive(
+            f"{label} has a directory of {n_bytes / 2**20:,.0f} MB, more than the {limit / 2**20:,.0f} MB that its"
+            " names can need."
+        )
     file.seek(max(0, position - n_bytes))
     n_entries = 0
     left = n_bytes
@@ -120,7 +132,7 @@ def check_directory(file: BinaryIO, label: str, most: int = MAX_ENTRIES) -> None
         while left >= 46:
             header = directory.read(46)
             if header[:4] != b"PK\x01\x02":
-                return  # zipfile says what is wrong
+                raise zipfile.BadZipFile("its directory has something else between its entries")
             n_rest = sum(struct.unpack_from("<3H", header, 28))
             directory.read(n_rest)
             left -= 46 + n_rest
@@ -151,14 +163,17 @@ def _end_record(file: BinaryIO) -> tuple[int, int, int]:
     return n_entries, n_bytes, position
 
 
-def _gunzip(path: Path, target: Path) -> Path:
-    """Unpack a tar.gz to a plain tar, counting what really comes out. Raises BadArchive for a bomb."""
+def _gunzip(path: Path, target: Path, beat: Beat) -> Path:
+    """Unpack a tar.gz to a plain tar, counting what really comes out. Raises BadArchive for a bomb, or a full disk."""
     n_in = n_out = 0
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     with path.open("rb") as packed, target.open("wb") as plain:
         while chunk := packed.read(CHUNK_BYTES):
             n_in += len(chunk)
             while chunk:
+                beat()
+                if shutil.disk_usage(target.parent).free < KEPT_FREE_BYTES:
+                    raise BadArchive(f"The disk is too full to unpack {path.name}; make room or give it as a zip.")
                 if unpacker.eof:  # a further member of the same file, or zeros that fill a tape's last block
                     chunk = chunk.lstrip(b"\0")
                     if not chunk:
@@ -183,15 +198,16 @@ class _TarFile(io.FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0 or size > MAX_TAR_READ:
-            raise tarfile.ReadError(f"a header of {size or 0:,} bytes")
+            raise tarfile.ReadError(f"a header of {size or 0:,} bytes, more than a name can need")
         return super().read(size) or b""
 
 
-def _list_tar(path: Path, label: str) -> Listing:
-    listing = Listing(label)
+def _list_tar(path: Path, label: str, beat: Beat) -> Listing:
+    listing = Listing(label, beat)
     with _TarFile(path, "r") as file, tarfile.open(fileobj=file, mode="r:") as archive:
         while info := archive.next():
             archive.members.clear()  # type: ignore[attr-defined]
+            archive.pax_headers.clear()  # of all entries to come: each may add to them, and each entry copies them
             listing.count()
             if info.isdir():
                 listing.add_folder(info.name)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searches.nash.atomic import sync_folder, write_atomically
-from searches.nash.imagefolder.source import BadArchive
+from searches.nash.imagefolder.source import BadArchive, Beat, unwatched
 
 PARTS = ("images", "labels", "test_images", "test_labels")
 CHUNK_IMAGES = 1024
@@ -62,26 +62,28 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
         writer.append(array)
 
 
-def keep_one_channel(path: Path) -> None:
+def keep_one_channel(path: Path, beat: Beat = unwatched) -> None:
     """Rewrite images (N, 3, H, W) whose channels are equal as (N, 1, H, W), in bounded memory."""
     images = np.load(path, mmap_mode="r")
     thinner = path.with_suffix(".grey")
     with ArrayWriter(thinner, (1, *images.shape[2:]), images.dtype) as writer:
         for start in range(0, len(images), CHUNK_IMAGES):
             writer.append(images[start : start + CHUNK_IMAGES, :1])
+            beat()
     thinner.replace(path)
 
 
-def digest_of(*arrays: npt.NDArray[Any]) -> str:
+def digest_of(*arrays: npt.NDArray[Any], beat: Beat = unwatched) -> str:
     """sha256, in hex, over the bytes of images, labels, test images and test labels, one after another."""
     hashed = hashlib.sha256()
     for array in arrays:
         for start in range(0, len(array), CHUNK_IMAGES):
             hashed.update(np.ascontiguousarray(array[start : start + CHUNK_IMAGES]).data)
+            beat()
     return hashed.hexdigest()
 
 
-def mean_and_std(images: npt.NDArray[np.uint8]) -> tuple[list[float], list[float]]:
+def mean_and_std(images: npt.NDArray[np.uint8], beat: Beat = unwatched) -> tuple[list[float], list[float]]:
     """Per-channel mean and standard deviation of images (N, C, H, W), for values scaled to 0..1.
 
     Summed in whole numbers, so the result does not depend on the order.
@@ -92,6 +94,7 @@ def mean_and_std(images: npt.NDArray[np.uint8]) -> tuple[list[float], list[float
         chunk = images[start : start + CHUNK_IMAGES]
         for channel in range(n_channels):
             histogram[channel] += np.bincount(chunk[:, channel].ravel(), minlength=256)
+        beat()
     values = np.arange(256) / 255
     n_pixels = histogram.sum(1)  # (C,)
     mean = histogram @ values / n_pixels
@@ -140,7 +143,14 @@ def count_twins(folder: Path, report: Callable[[int, int], None] | None = None) 
 
 
 def write_meta(
-    folder: Path, *, name: str, classes: tuple[str, ...], flips: bool, crops: bool = True, facts: Mapping[str, Any]
+    folder: Path,
+    *,
+    name: str,
+    classes: tuple[str, ...],
+    flips: bool,
+    crops: bool = True,
+    facts: Mapping[str, Any],
+    beat: Beat = unwatched,
 ) -> Meta:
     """Describe the arrays in folder by its meta.json, and return that.
 
@@ -148,7 +158,7 @@ def write_meta(
     training images scaled to 0..1, counts per class of both parts, twins, and the given facts.
     """
     images, labels, test_images, test_labels = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in PARTS)
-    mean, std = mean_and_std(images)
+    mean, std = mean_and_std(images, beat)
     meta: Meta = {
         "name": name,
         "classes": list(classes),
@@ -157,14 +167,14 @@ def write_meta(
         "crops": crops,
         "n_train": len(labels),
         "n_test": len(test_labels),
-        "digest": digest_of(images, labels, test_images, test_labels),
+        "digest": digest_of(images, labels, test_images, test_labels, beat=beat),
         "mean": mean,
         "std": std,
         "counts": {
             "train": np.bincount(labels, minlength=len(classes)).tolist(),
             "test": np.bincount(test_labels, minlength=len(classes)).tolist(),
         },
-        "twins": twins_of(images, test_images),
+        "twins": twins_of(images, test_images, lambda _done, _total: beat()),
         **facts,
     }
     with (folder / "meta.json").open("w", encoding="utf-8") as file:

@@ -20,7 +20,16 @@ from searches.nash.imagefolder.decode import MAX_SIDE, MIN_SIDE, Decoded, extrem
 from searches.nash.imagefolder.digits import TEST_FRACTION, digits_arrays
 from searches.nash.imagefolder.layout import Layout, find_layout
 from searches.nash.imagefolder.pool import BATCH_IMAGES, decode_all
-from searches.nash.imagefolder.source import BadArchive, BrokenFile, Entry, Source, counted, shown
+from searches.nash.imagefolder.source import (
+    BadArchive,
+    Beat,
+    BrokenFile,
+    Entry,
+    Source,
+    counted,
+    shown,
+    unwatched,
+)
 from searches.nash.imagefolder.splitting import stratified_split
 
 Report = Callable[[int, int], None]
@@ -78,6 +87,7 @@ def convert(
     crops: bool = True,
     test_per_cent: float | None = None,
     report: Report | None = None,
+    beat: Beat = unwatched,
     n_processes: int | None = None,
 ) -> Meta:
     """Convert an image folder (folder, zip, tar, tar.gz) to the folder of arrays `target`; its meta.json's content.
@@ -86,7 +96,8 @@ def convert(
     test folder `test_per_cent` of the images, 1 to 90, become the test part, stratified, seed 0; None: one sixth.
     `flips`: whether a mirrored image keeps its
     label; `crops`: whether one moved by an eighth of its side does.
-    `report(done, total)` is called as images are decoded; what it raises ends the conversion.
+    `report(done, total)` is called as images are decoded, `beat()` before and after; what they raise ends the
+    conversion.
     `n_processes` decode (0: none but this one).
     Raises BadArchive, ValueError for a size outside 8..64 or a share outside 1..90; target then does not exist.
     """
@@ -97,7 +108,7 @@ def convert(
     source = Path(source)
     try:
         with published(Path(target)) as folder:
-            return _convert_into(folder, source, name, size, test_per_cent, (flips, crops), report, n_processes)
+            return _convert_into(folder, source, name, size, test_per_cent, (flips, crops), report, beat, n_processes)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise BadArchive(f"The disk is too full to import {source.name}.") from error
@@ -112,9 +123,10 @@ def _convert_into(
     test_per_cent: float | None,
     keeps_label: tuple[bool, bool],
     report: Report | None,
+    beat: Beat,
     n_processes: int | None,
 ) -> Meta:
-    opened, listing = open_source(source, folder)
+    opened, listing = open_source(source, folder, beat)
     layout = find_layout(listing)
     train, test, split_note = _parts(layout, test_per_cent)
     tally = _Tally(listing.label, len(train) + len(test), report)
@@ -125,8 +137,8 @@ def _convert_into(
         _write_part(folder, "", train, side, decoded, tally)
         _write_part(folder, "test_", test, side, decoded, tally)
     if tally.is_grey:
-        keep_one_channel(folder / "images.npy")
-        keep_one_channel(folder / "test_images.npy")
+        keep_one_channel(folder / "images.npy", beat)
+        keep_one_channel(folder / "test_images.npy", beat)
     (folder / "unpacked.tar").unlink(missing_ok=True)
     facts = {
         "source": source.name,
@@ -134,7 +146,9 @@ def _convert_into(
         "notes": [*layout.notes, *split_note, *_notes(tally, side)],
     }
     flips, crops = keeps_label
-    meta = write_meta(folder, name=name, classes=layout.classes, flips=flips, crops=crops, facts=facts)
+    meta = write_meta(
+        folder, name=name, classes=layout.classes, flips=flips, crops=crops, facts=facts, beat=beat
+    )
     _check_counts(listing.label, meta)
     return meta
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from searches.nash.imagefolder.arrays import ArrayWriter, Meta, published, write_meta
 from searches.nash.imagefolder.decode import MAX_SIDE, MIN_SIDE
-from searches.nash.imagefolder.source import BadArchive
+from searches.nash.imagefolder.source import BadArchive, Beat, unwatched
 
 Bytes = npt.NDArray[np.uint8]
 CHUNK = 1000
@@ -56,27 +56,36 @@ class Original:
 
 
 def convert_original(
-    original: Original, files: Sequence[Path], target: Path, *, name: str, size: int | None = None
+    original: Original,
+    files: Sequence[Path],
+    target: Path,
+    *,
+    name: str,
+    size: int | None = None,
+    beat: Beat = unwatched,
 ) -> Meta:
     """Write the set's files as a folder of arrays; its meta.json's content. `size`: pixels of a side, 8 to 64.
 
-    Images are scaled only where `size` says so or they are larger than 64. Raises BadArchive; ValueError for a size.
+    Images are scaled only where `size` says so or they are larger than 64; `beat()` as they come. Raises
+    BadArchive; ValueError for a size.
     """
     if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
         raise ValueError(f"size={size}: must be {MIN_SIDE} to {MAX_SIDE} pixels")
     side = size or min(MAX_SIDE, original.shape[1])
     with published(Path(target)) as folder:
         try:
-            classes = _write(folder, original, files, side)
+            classes = _write(folder, original, files, side, beat)
         except DAMAGED as error:
             raise BadArchive(f"The files of {original.title} are not what they should be: {error}.") from error
         scaled = side != original.shape[1]
         notes = [f"Scaled from {original.shape[1]} to {side} px, bicubic."] if scaled else []
         facts = {"source": original.title, "broken": {"n": 0, "names": []}, "notes": notes}
-        return write_meta(folder, name=name, classes=classes, flips=original.flips, facts=facts)
+        return write_meta(folder, name=name, classes=classes, flips=original.flips, facts=facts, beat=beat)
 
 
-def _write(folder: Path, original: Original, files: Sequence[Path], side: int) -> tuple[str, ...]:
+def _write(
+    folder: Path, original: Original, files: Sequence[Path], side: int, beat: Beat
+) -> tuple[str, ...]:
     """The arrays of both parts; the classes. Raises ValueError where they do not fit together."""
     channels = original.shape[0]
     classes = original.classes
@@ -87,6 +96,7 @@ def _write(folder: Path, original: Original, files: Sequence[Path], side: int) -
             for part in labels
         }
         for piece in original.parse(files):
+            beat()
             if piece.images is not None:
                 images[piece.part].append(_scaled(piece.images, side))
             if piece.labels is not None:

@@ -3,12 +3,14 @@
 import re
 import stat
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import splitext
 from typing import Literal, NamedTuple
 
 MAX_ENTRIES = 300_000  # files and folders; a listing then stays below 300 MB of memory
+MAX_NAME = 4096  # characters of a name with its folders
 MAX_FILE_BYTES = 64 * 2**20  # of one image, unpacked
 MAX_UNPACKED_BYTES = 64 * 2**30  # of a whole archive
 MAX_RATIO = 100  # unpacked to packed bytes, beyond FREE_BYTES; images hardly compress
@@ -17,6 +19,14 @@ FREE_BYTES = 64 * 2**20
 JUNK = re.compile(r"(?:^|/)(?:\.|(?:__macosx|thumbs\.db|desktop\.ini|@eadir)(?:/|$))", re.IGNORECASE)
 LEADS_OUT = re.compile(r"/|[A-Za-z]:/|(?:.*/)?\.\.(?:/|$)|.*\0", re.DOTALL)
 ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
+
+
+Beat = Callable[[], None]
+"""Called often where nothing can be counted; what it raises ends the work."""
+
+
+def unwatched() -> None:
+    """Nobody waits for a sign of life."""
 
 
 class BadArchive(Exception):
@@ -43,6 +53,7 @@ class Listing:
     """Files and folders of a source, junk left out; a name that occurs twice counts once, as unpacked."""
 
     label: str
+    beat: Beat = unwatched
     files: dict[str, Entry] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     n_entries: int = 0
@@ -50,6 +61,7 @@ class Listing:
 
     def count(self, n: int = 1) -> None:
         """Count n more entries. Raises BadArchive beyond MAX_ENTRIES."""
+        self.beat()
         self.n_entries += n
         if self.n_entries > MAX_ENTRIES:
             raise BadArchive(f"{self.label} has more than {MAX_ENTRIES:,} entries; leave some out or split it.")
@@ -173,7 +185,12 @@ def is_bomb(unpacked_bytes: int, packed_bytes: int) -> bool:
 
 
 def clean_name(label: str, raw_name: str) -> str:
-    """The name with slashes, without empty and "." parts. Raises BadArchive if it leads out."""
+    """The name with slashes, without empty and "." parts. Raises BadArchive if it leads out or is too long."""
+    if len(raw_name) > MAX_NAME:
+        raise BadArchive(
+            f"{label} has a name of {len(raw_name):,} characters ({shown(raw_name[-MAX_NAME:])}); at most"
+            f" {MAX_NAME:,} are possible."
+        )
     if LEADS_OUT.match(raw_name):
         raise BadArchive(f"{label} has an entry that leads out of it: {shown(raw_name)}.")
     return "/".join([part for part in raw_name.split("/") if part not in ("", ".")])
@@ -209,9 +226,9 @@ def refuse_special(label: str, name: str, mode: int) -> None:
         raise BadArchive(f"{label} has an entry that is neither file nor folder: {shown(name)}.")
 
 
-def list_folder(path: Path) -> Listing:
+def list_folder(path: Path, beat: Beat = unwatched) -> Listing:
     """Files and folders below path, links not followed. Raises BadArchive."""
-    listing = Listing(path.name)
+    listing = Listing(path.name, beat)
     pending = [(path, "")]
     while pending:
         folder, prefix = pending.pop()
