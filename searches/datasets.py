@@ -1,10 +1,10 @@
 """Data sets: image folders imported into the data folder, each with its row; the digits without any import."""
 
-import errno
 import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +19,15 @@ from searches.models import DataSet
 from searches.nash.imagefolder import BadArchive, arrays, convert, write_digits
 from searches.nash.imagefolder.fetching import fetch
 from searches.nash.imagefolder.originals import ORIGINALS, Original, convert_original
+from searches.nash.imagefolder.source import Beat, unwatched
 
 DIGITS = "digits"
 RESERVED = "uploads"
 """No name: its address is another's."""
 MAX_NAME = 64
 N_NAMED = 10
+LOCK_SECONDS = 0.2
+"""How often it is looked whether another import has ended."""
 COLUMNS = ("digest", "n_train", "n_test", "flips", "crops")
 OF_META = ("classes", "counts", "mean", "std", "source", "broken", "notes", "twins")
 
@@ -58,6 +61,7 @@ def import_dataset(
     crops: bool = True,
     test_per_cent: float | None = None,
     report: Callable[[int, int], None] | None = None,
+    beat: Beat = unwatched,
     owner_id: int | None = None,
     waits: bool = False,
 ) -> int:
@@ -66,25 +70,39 @@ def import_dataset(
     `size`: pixels of a side, 8 to 64 (None: what the images suggest); `flips`: whether a mirrored image keeps its
     label, `crops` whether one moved by an eighth of its side does; `test_per_cent`: the test part where the archive
     has no test folder, 1 to 90 (None: one sixth).
-    `report(done, total)` is called as images are decoded. `waits`: until another import has ended, else refused.
+    `report(done, total)` is called as images are decoded, `beat()` before and after; what they raise ends the import.
+    `waits`: until another import has ended, else refused.
     Raises BadName, BadArchive, ValueError for size and share. Nothing is left of an import that fails.
     """
     check_name(name)
     target = folder_of(name)
-    with _alone_in(datasets_folder(), waits=waits):
+    with _alone_in(datasets_folder(), waits=waits, beat=beat):
         _clear_leftovers()
         check_name(name)  # again: another import may have ended just now
         if target.exists():  # written, but its process died before the row was
             shutil.rmtree(target)
         meta = convert(
-            path, target, name=name, size=size, flips=flips, crops=crops, test_per_cent=test_per_cent, report=report
-        )
-        try:
-            with transaction.atomic():
-                return DataSet.objects.create(name=name, owner_id=owner_id, **_columns(meta)).pk
-        except IntegrityError as error:
-            shutil.rmtree(target)
+            path, target, name=name, size=size, flips=flips, crops=crops, test_per_cent=test_per_cent, report=report,
+            beat=beat,
+        )  # fmt: skip
+        n = meta["n_train"] + meta["n_test"] + meta["broken"]["n"]
+        return _add_row(name, meta, owner_id, lambda: report(n, n) if report is not None else None)
+
+
+def _add_row(name: str, meta: dict[str, Any], owner_id: int | None, last_word: Callable[[], None]) -> int:
+    """The row of arrays that are written; the arrays go where it cannot be. Raises BadName, and what last_word raises.
+
+    `last_word` is part of its transaction: who was told to stop since the last image makes no row.
+    """
+    try:
+        with transaction.atomic():
+            last_word()
+            return DataSet.objects.create(name=name, owner_id=owner_id, **_columns(meta)).pk
+    except BaseException as error:
+        shutil.rmtree(folder_of(name))
+        if isinstance(error, IntegrityError):
             raise BadName(f"A data set {name!r} exists already; choose another name.") from error
+        raise
 
 
 def download_dataset(
@@ -93,12 +111,13 @@ def download_dataset(
     name: str = "",
     size: int | None = None,
     report: Callable[[int, int, str], None] | None = None,
+    beat: Beat = unwatched,
     owner_id: int | None = None,
     waits: bool = False,
 ) -> int:
     """Fetch one of ORIGINALS and write it as the data set `name` (its own by default); the id of its row.
 
-    `report(done, total, words)` as bytes come. What has come is kept where the network breaks, and gone on from.
+    `report(done, total, words)` as bytes come, `beat()` as they are written to arrays. What has come is kept where the network breaks, and gone on from.
     Raises BadName, BadArchive in words, ValueError for the size.
     """
     if key not in ORIGINALS:
@@ -106,14 +125,18 @@ def download_dataset(
     original, name = ORIGINALS[key], name or key
     check_name(name)
     folder = downloads_folder(key)
-    with _alone_in(folder, waits=waits):
-        files = [_fetched(original, i, folder, report) for i in range(len(original.files))]
+
+    def say_that_it_is_written() -> None:
         if report is not None:
             report(0, 0, f"{original.title} is written")
+
+    with _alone_in(folder, waits=waits, beat=beat):
+        files = [_fetched(original, i, folder, report) for i in range(len(original.files))]
+        say_that_it_is_written()
         try:
-            with _alone_in(datasets_folder(), waits=waits):
-                meta = convert_original(original, files, folder_of(name), name=name, size=size)
-                return DataSet.objects.create(name=name, owner_id=owner_id, **_columns(meta)).pk
+            with _alone_in(datasets_folder(), waits=waits, beat=beat):
+                meta = convert_original(original, files, folder_of(name), name=name, size=size, beat=beat)
+                return _add_row(name, meta, owner_id, say_that_it_is_written)
         finally:
             shutil.rmtree(folder)
 
@@ -227,15 +250,26 @@ def _clear_leftovers() -> None:
 
 
 @contextmanager
-def _alone_in(folder: Path, *, waits: bool) -> Iterator[None]:
-    """Hold a lock on the folder. Raises BadArchive if another process has it and `waits` is false."""
+def _alone_in(folder: Path, *, waits: bool, beat: Beat = unwatched) -> Iterator[None]:
+    """Hold a lock on the folder. Raises BadArchive if another process has it and `waits` is false.
+
+    `beat()` is called while it waits; what it raises ends that.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        while not _locked(descriptor):
+            if not waits:
+                raise BadArchive("Another import is running; wait until it has ended.")
+            beat()
+            time.sleep(LOCK_SECONDS)
         yield
-    except OSError as error:
-        if error.errno != errno.EWOULDBLOCK:
-            raise
-        raise BadArchive("Another import is running; wait until it has ended.") from error
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import DatabaseError
+
 from searches import datasets, services
 from searches.models import BackgroundJob, DataSet, Upload
 from searches.nash.imagefolder import BadArchive
@@ -14,7 +16,10 @@ from searches.work import Work
 
 
 def import_upload(work: Work) -> Mapping[str, Any]:
-    """Import what was uploaded; the archive goes once it is imported, refused or cancelled. Raises ValueError."""
+    """Import what was uploaded; the archive goes once it is imported, refused or cancelled. Raises ValueError.
+
+    It stays where disk or database failed, which another try may find in order.
+    """
     facts = work.payload
     upload = Upload.objects.filter(uuid=facts["upload"]).first()
     if upload is None:
@@ -28,6 +33,7 @@ def import_upload(work: Work) -> Mapping[str, Any]:
             crops=facts.get("crops", True),
             test_per_cent=facts.get("test_per_cent"),
             report=lambda done, total: work.tell(done, total, f"Images of {upload.file_name} are decoded"),
+            beat=work.beat,
             owner_id=upload.owner_id,
             waits=True,
         )
@@ -39,6 +45,11 @@ def import_upload(work: Work) -> Mapping[str, Any]:
     except (BadArchive, datasets.BadName) as error:
         services.discard_upload(upload)
         raise ValueError(str(error)) from error
+    except (OSError, DatabaseError):
+        raise
+    except Exception:
+        services.discard_upload(upload)
+        raise
     services.discard_upload(upload)
     return _result(pk)
 
@@ -47,7 +58,10 @@ def download(work: Work) -> Mapping[str, Any]:
     """Fetch a set by name; what came is gone once it is cancelled, and kept for another try. Raises ValueError."""
     key = work.payload["key"]
     try:
-        return _result(datasets.download_dataset(key, report=work.tell, owner_id=work.job.owner_id, waits=True))
+        pk = datasets.download_dataset(
+            key, report=work.tell, beat=work.beat, owner_id=work.job.owner_id, waits=True
+        )
+        return _result(pk)
     except LeaseLost:
         work.job.refresh_from_db(fields=["status"])
         if work.job.status == BackgroundJob.Status.CANCELLED:

@@ -1,11 +1,13 @@
 """What pages say of data sets: how images are changed as they are trained on, whether classes are of one size."""
 
+from collections.abc import Iterable
+
 from django.db.models import Count, Q, QuerySet
 
 from searches.models import BackgroundJob, DataSet, Upload
 from searches.nash.config import SearchConfig
 from searches.selectors.access import Asker
-from searches.selectors.background import OPEN
+from searches.selectors.background import OPEN, may_change_job
 
 UNEVEN = 1.5
 """The largest class has so many times the images of the smallest where balanced accuracy is shown unasked."""
@@ -43,6 +45,19 @@ def dataset_jobs() -> QuerySet[BackgroundJob]:
     ours = BackgroundJob.objects.filter(kind__startswith="dataset_")
     failed = ours.filter(status__in=("failed", "cancelled")).order_by("-pk").values("pk")[:5]
     return ours.filter(Q(status__in=OPEN) | Q(pk__in=list(failed.values_list("pk", flat=True)))).order_by("-pk")
+
+
+def may_change_each(user: Asker, jobs: Iterable[BackgroundJob]) -> list[tuple[BackgroundJob, bool]]:
+    """The jobs, each with whether this user may do what its state offers.
+
+    An import that has ended is not tried again once its archive is gone, as it is wherever that was at fault.
+    """
+    found = list(jobs)
+    ended = [job for job in found if job.kind == "dataset_import" and job.status not in OPEN]
+    wanted = [job.payload["upload"] for job in ended]
+    there = set(map(str, Upload.objects.filter(uuid__in=wanted).values_list("uuid", flat=True))) if wanted else set()
+    hopeless = {job.pk for job in ended if job.payload["upload"] not in there}
+    return [(job, job.pk not in hopeless and may_change_job(user, job)) for job in found]
 
 
 def unfinished_uploads(user: Asker) -> list[Upload]:

@@ -107,11 +107,16 @@ def free_jobs_of(worker: str) -> None:
         _died(_at(job).filter(status=Status.RUNNING), f"its worker {worker} has died")
 
 
-def cancel_job(job: BackgroundJob, by: Asker | str) -> None:
-    """End what waits or runs; who works on it notices at its next beat. Raises Refused."""
-    with transaction.atomic():
-        if not _end(BackgroundJob.objects.filter(pk=job.pk, status__in=OPEN), Status.CANCELLED, reason=f"by {by}"):
-            raise Refused(f"“{job.title}” has ended already; there is nothing to cancel.")
+def end_job(job: BackgroundJob, by: Asker | str) -> bool:
+    """Cancel what waits or runs; whether it waited, so that nobody tidies up after it. Raises Refused.
+
+    Who works on it notices at its next beat.
+    """
+    for status in OPEN:
+        with transaction.atomic():
+            if _end(BackgroundJob.objects.filter(pk=job.pk, status=status), Status.CANCELLED, reason=f"by {by}"):
+                return status == Status.PENDING
+    raise Refused(f"“{job.title}” has ended already; there is nothing to cancel.")
 
 
 def retry_job(job: BackgroundJob) -> BackgroundJob:

@@ -19,13 +19,15 @@ from django.db.models.functions import Now
 from searches.models import BackgroundJob, DataSet, Upload
 from searches.selectors.access import Asker
 from searches.selectors.background import OPEN
-from searches.services.background import ask_for
+from searches.services.background import ask_for, end_job
 from searches.services.control import Refused
 
 IMPORT = "dataset_import"
 PIECE_BYTES = 4 * 2**20
 READ_BYTES = 2**16
 KEPT_DAYS = 7
+MAX_NAME_BYTES = 200
+"""Of a file's name in UTF-8; file systems take 255."""
 GIB = 2**30
 
 
@@ -45,15 +47,15 @@ class WrongOffset(ValueError):
 
 def upload_path(upload: Upload) -> Path:
     """Where its bytes lie: in a folder of its own, under the name that messages call it by."""
-    name = re.sub(r"[^\w.-]+", "_", upload.file_name).lstrip(".")[-100:] or "archive"
-    return Path(settings.NASH_DATA_DIR) / "uploads" / str(upload.uuid) / name
+    name = re.sub(r"[^\w.-]+", "_", upload.file_name).encode()[-MAX_NAME_BYTES:].decode(errors="ignore").lstrip(".")
+    return Path(settings.NASH_DATA_DIR) / "uploads" / str(upload.uuid) / (name or "archive")
 
 
 def offset_of(upload: Upload) -> int:
-    """How many of its bytes are here."""
+    """How many of its bytes are here; none where they cannot be looked at."""
     try:
         return upload_path(upload).stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
@@ -67,10 +69,19 @@ def begin_upload(owner: Asker, *, file_name: str, n_bytes: int, payload: Mapping
         found.payload = dict(payload)
         found.save(update_fields=["payload"])
         return found
-    upload = Upload.objects.create(**known, payload=dict(payload))
-    upload_path(upload).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    upload_path(upload).touch(mode=0o600)
+    upload = Upload(**known, payload=dict(payload))
+    try:  # before the row: one without a file would stand on the page for a week
+        upload_path(upload).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        upload_path(upload).touch(mode=0o600)
+    except OSError as error:
+        shutil.rmtree(upload_path(upload).parent, ignore_errors=True)
+        raise _cannot_be_kept(upload, error) from error
+    upload.save()
     return upload
+
+
+def _cannot_be_kept(upload: Upload, error: OSError) -> Refused:
+    return Refused(f"{upload.file_name} cannot be kept: {error.strerror}.")
 
 
 def _check_size(file_name: str, n_bytes: int) -> None:
@@ -92,7 +103,7 @@ def take_piece(upload: Upload, offset: int, stream: Readable) -> int:
     try:
         descriptor = os.open(upload_path(upload), os.O_WRONLY | os.O_CREAT, 0o600)
     except OSError as error:
-        raise Refused(f"{upload.file_name} cannot be kept: {error.strerror}.") from error
+        raise _cannot_be_kept(upload, error) from error
     with os.fdopen(descriptor, "wb", closefd=True) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         here = os.fstat(file.fileno()).st_size
@@ -146,6 +157,16 @@ def ask_for_count(dataset: DataSet, owner: Asker) -> BackgroundJob:
         payload={"dataset": dataset.pk},
         owner=owner,
     )
+
+
+def cancel_job(job: BackgroundJob, by: Asker | str) -> None:
+    """End what waits or runs; who works on it notices at its next beat, and tidies up. Raises Refused.
+
+    The archive of an import that nobody works on goes at once.
+    """
+    if end_job(job, by):
+        for upload in Upload.objects.filter(uuid=job.payload.get("upload")):
+            discard_upload(upload)
 
 
 def discard_upload(upload: Upload) -> None:

@@ -19,6 +19,7 @@ from searches.selectors.datasets import (
     dataset_jobs,
     dataset_lines,
     is_uneven,
+    may_change_each,
     may_delete_dataset,
     unfinished_uploads,
 )
@@ -31,7 +32,7 @@ CLASSES_A_PAGE = 50
 @require_safe
 def dataset_list(request: HttpRequest) -> HttpResponse:
     """What there is, what is on its way, and how another comes here."""
-    jobs = [(job, selectors.may_change_job(request.user, job)) for job in dataset_jobs().select_related("owner")]
+    jobs = may_change_each(request.user, dataset_jobs().select_related("owner"))
     uploads = [(u, offset_of(u), 100 * offset_of(u) // u.bytes) for u in unfinished_uploads(request.user)]
     context: dict[str, Any] = {"lines": list(dataset_lines()), "jobs": jobs, "uploads": uploads, "form": UploadForm()}
     there = {line.name.lower() for line in context["lines"]}

@@ -150,6 +150,9 @@ def test_an_archive_that_is_none_fails_in_words_and_leaves_nothing(client, alice
     job = do_job()
     assert job.status == "failed"
     assert job.reason.startswith("pets.zip is neither a zip, a tar, a tar.gz nor a folder")
+    shown = text_of(client.get(reverse("dataset_list")))
+    assert job.reason in shown
+    assert "Try again" not in shown  # of what? the archive is gone
     assert list((data_folder / "uploads").iterdir()) == []
     assert list((data_folder / "datasets").iterdir()) == []
 
