@@ -90,9 +90,9 @@ def import_dataset(
 
 
 def _add_row(name: str, meta: dict[str, Any], owner_id: int | None, last_word: Callable[[], None]) -> int:
-    """The row of arrays that are written; the arrays go where it cannot be. Raises BadName, and what last_word raises.
+    """The row of arrays that are written; the arrays go where it cannot be. Raises BadName.
 
-    `last_word` is part of its transaction: who was told to stop since the last image makes no row.
+    `last_word`, whose errors pass, is part of its transaction: who was told to stop meanwhile makes no row.
     """
     try:
         with transaction.atomic():
@@ -117,7 +117,8 @@ def download_dataset(
 ) -> int:
     """Fetch one of ORIGINALS and write it as the data set `name` (its own by default); the id of its row.
 
-    `report(done, total, words)` as bytes come, `beat()` as they are written to arrays. What has come is kept where the network breaks, and gone on from.
+    `report(done, total, words)` as bytes come, `beat()` as they become arrays. What came is kept where the network
+    breaks, and gone on from.
     Raises BadName, BadArchive in words, ValueError for the size.
     """
     if key not in ORIGINALS:

@@ -20,6 +20,7 @@ from searches.selectors.exports import NAMES, files_subject
 from searches.selectors.scalars import run_folder, scalar_pages, tensorboard_pages
 from searches.services.keeping import GOES_NO_FURTHER
 
+BY = "the command line"
 LOOK_SECONDS = 0.5
 TREE_WIDTH, NETWORK_WIDTH = 896, 376
 
@@ -111,7 +112,7 @@ def _kept(candidate: Candidate) -> dict[str, Artifact]:
 def _make_files(candidate: Candidate, told_to_end: Callable[[], bool]) -> None:
     """Ask a worker for them and wait. Raises CommandError where they were not made."""
     try:
-        job = services.ask_for_files(candidate, None)
+        job = services.ask_for_files(candidate, BY)
     except services.Refused as error:
         raise CommandError(str(error)) from error
     while job.status in (BackgroundJob.Status.PENDING, BackgroundJob.Status.RUNNING):

@@ -27,6 +27,7 @@ from searches.selectors.ensembles import (
     snapshot_members,
     waiting_snapshots,
 )
+from searches.selectors.exports import NAMES
 from searches.services.background import ask_for
 from searches.services.comparing import compare
 from searches.services.control import By, Refused
@@ -208,9 +209,15 @@ def keep_ensemble_files(ensemble: Ensemble, made: Sequence[MadeFile]) -> None:
 
 
 def ask_for_ensemble_files(ensemble: Ensemble, by: By) -> BackgroundJob:
-    """Have the files of a measured ensemble made. Raises Refused before it is measured."""
+    """Have the files of a measured ensemble made. Raises Refused before it is measured, and once all are there.
+
+    They cost a look at the test set: only who may change the ensemble has them made.
+    """
     if ensemble.result is None:
         raise Refused(f"“{ensemble.name}” cannot be downloaded: it is not measured yet.")
+    if set(ensemble.files.values_list("format", flat=True)) >= set(NAMES):
+        raise Refused(f"The files of “{ensemble.name}” are there already; making them again would show nothing new.")
+    _refuse_strangers(ensemble, by, "have the test set looked at again")
     title = f"Files of “{ensemble.name}”"[:NAME_LENGTH]
     payload = {"ensemble": ensemble.pk}
     return ask_for(
@@ -220,9 +227,7 @@ def ask_for_ensemble_files(ensemble: Ensemble, by: By) -> BackgroundJob:
 
 def delete_ensemble(ensemble: Ensemble, by: By) -> None:
     """Remove it for good, its files and its copies of the members' weights. Searches stay. Raises Refused."""
-    if not isinstance(by, str) and not may_change_ensemble(by, ensemble):
-        owner = ensemble.owner.get_username() if ensemble.owner else "nobody"
-        raise Refused(f"“{ensemble.name}” belongs to {owner}: only its owner and staff can delete it.")
+    _refuse_strangers(ensemble, by, "delete it")
     with transaction.atomic():
         subjects = (measure_subject(ensemble), ensemble_files_subject(ensemble))
         BackgroundJob.objects.filter(subject__in=subjects, status__in=OPEN).update(
@@ -232,3 +237,9 @@ def delete_ensemble(ensemble: Ensemble, by: By) -> None:
         ensemble.delete()
     model_store.remove(files)
     shutil.rmtree(ensemble_folder(ensemble), ignore_errors=True)
+
+
+def _refuse_strangers(ensemble: Ensemble, by: By, doing: str) -> None:
+    if not isinstance(by, str) and not may_change_ensemble(by, ensemble):
+        owner = ensemble.owner.get_username() if ensemble.owner else "nobody"
+        raise Refused(f"“{ensemble.name}” belongs to {owner}: only its owner and staff can {doing}.")

@@ -6,27 +6,34 @@ from django.db import transaction
 
 from searches import model_store
 from searches.models import Artifact, BackgroundJob, Candidate, Search
-from searches.selectors.access import Asker
-from searches.selectors.exports import FILES, files_subject
+from searches.selectors.exports import FILES, NAMES, files_subject
 from searches.selectors.looks import LOOK, looks_at_test_set
 from searches.services import sentences
 from searches.services.background import ask_for
-from searches.services.control import Refused
+from searches.services.control import By, Refused, refuse_strangers
 from searches.services.events import append, lock_search
 from searches.services.results import MadeFile, keep_row
 
 
-def ask_for_files(candidate: Candidate, by: Asker | None) -> BackgroundJob:
-    """Have all files of a trained network made. Raises Refused where its weights were not kept."""
-    if not candidate.artifacts.filter(format=Artifact.Format.WEIGHTS).exists():
+def ask_for_files(candidate: Candidate, by: By) -> BackgroundJob:
+    """Have all files of a trained network made. Raises Refused where its weights were not kept, or all are there.
+
+    Those of a network that was tested cost a look at the test set: only who may change the search has them made.
+    """
+    kept_formats = set(candidate.artifacts.values_list("format", flat=True))
+    if Artifact.Format.WEIGHTS not in kept_formats:
         kept = "it is not trained yet" if candidate.status != Candidate.Status.DONE else "its weights were given up"
         raise Refused(f"{candidate.code} cannot be downloaded: {kept}.")
+    if kept_formats >= set(NAMES):
+        raise Refused(f"The files of {candidate.code} are there already; making them again would show nothing new.")
+    if candidate.test_accuracy is not None:
+        refuse_strangers(candidate.search, by, "have the test set looked at again")
     return ask_for(
         FILES,
         subject=files_subject(candidate),
         title=f"Files of {candidate.code}",
         candidate=candidate,
-        owner=by,
+        owner=None if isinstance(by, str) else by,
     )
 
 

@@ -51,7 +51,7 @@ def candidate_make_files(request: HttpRequest, uuid: UUID, kind: str, step: int,
     """Have the files of a trained network made, and back to where they will stand."""
     candidate = find_candidate(find_search(request, uuid), kind, step, index)
     try:
-        ask_for_files(candidate, request.user)
+        ask_for_files(candidate, request.user)  # type: ignore[arg-type]
     except Refused as refusal:
         messages.error(request, str(refusal))
     if request.POST.get("from") == "model":

@@ -89,7 +89,8 @@ def ensemble_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
         **panel,
         "evaluation": evaluation_panel(panel["evaluation"]),
         "try_it": try_ensemble(ensemble),
-        "may_change": may_change_ensemble(request.user, ensemble),
+        "may_change": (may_change := may_change_ensemble(request.user, ensemble)),
+        "can_be_made": panel["can_be_made"] and may_change,
         "may_change_job": any(selectors.may_change_job(request.user, job) for job in jobs),
     }
     return render(request, "searches/ensemble.html", context)

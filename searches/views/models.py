@@ -12,7 +12,7 @@ from searches.comparisons import interval
 from searches.diagrams import architecture_svg, thumbnail_scale, thumbnail_svg
 from searches.models import Candidate, Search
 from searches.nash.architecture import Architecture
-from searches.selectors import best_so_far, may_change_job
+from searches.selectors import best_so_far, may_change, may_change_job
 from searches.selectors.ensembles import can_be_averaged, ensembles_with
 from searches.selectors.evaluation import evaluation_panel
 from searches.selectors.exports import files_panel
@@ -75,8 +75,10 @@ def files_context(request: HttpRequest, candidate: Candidate) -> dict[str, Any]:
     """What the panels of a model's files, and to try it, show to who asks; `candidate.search` is read."""
     panel = files_panel(candidate)
     job = panel["files_job"]
+    costs_a_look = candidate.test_accuracy is not None
     return {
         **panel,
+        "can_be_made": panel["can_be_made"] and (not costs_a_look or may_change(request.user, candidate.search)),
         "evaluation": evaluation_panel(panel["evaluation"]),
         "try_it": try_it(candidate),
         "may_change_job": job is not None and may_change_job(request.user, job),

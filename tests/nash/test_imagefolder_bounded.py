@@ -177,7 +177,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         "unpacks to more than the 70 bytes that the archive declares",
     ),
     "directory of 700 MB": (
-        lambda f: zip_that_is_all_directory(f / "set.zip", 700 * 2**20), "has a directory of 700 MB, more than the 64",
+        lambda f: zip_that_is_all_directory(f / "set.zip", 700 * 2**20), "a directory of 700 MB, more than the 64",
     ),
     "a thousand headers for one tar entry": (
         lambda f: tar_of_long_names(f / "set.tar", 1, 1000, 20), "damaged or cut short",

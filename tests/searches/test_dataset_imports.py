@@ -71,7 +71,7 @@ def test_an_import_that_is_cancelled_in_whatever_part_of_it_makes_no_data_set(
 
 @pytest.mark.parametrize("name", ["_gunzip", "_list_tar"])
 def test_unpacking_and_listing_notice_that_they_are_cancelled(packed_job, alice, data_folder, monkeypatch, name):
-    """By themselves: the process is ended some seconds after a cancel that nobody noticed, and then it tidies nothing."""
+    """By themselves: the process is ended some seconds after a cancel that nobody noticed, and tidies nothing."""
     whole = getattr(archives, name)
 
     def cancelled_meanwhile(*given):

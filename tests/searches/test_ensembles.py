@@ -7,6 +7,7 @@ from searches import services, worker_jobs
 from searches.models import Artifact, BackgroundJob, DataSet, Ensemble, EnsembleFile, Search
 from searches.selectors import artifact_path
 from searches.selectors.ensembles import ensemble_folder, final_model
+from searches.selectors.exports import NAMES
 from searches.services import Refused
 from tests.searches.rows import make_search, run_to_end
 from tests.searches.trained import looks, make_trained_search, measured, work_on
@@ -163,6 +164,18 @@ def test_only_its_owner_and_staff_delete_an_ensemble(alice, bob, staff):
     with pytest.raises(services.LeaseLost):
         services.beat_job(lease)
     assert Search.objects.count() == 2
+
+
+def test_only_its_owner_and_staff_have_an_ensemble_s_files_made_and_only_once(alice, bob):
+    searches = [make_trained_search(alice, name=f"Run {seed}", seed=seed) for seed in (1, 2)]
+    ensemble = measured(services.ensemble_runs(searches, alice))
+    with pytest.raises(Refused, match="belongs to alice: only its owner and staff can have the test set looked at"):
+        services.ask_for_ensemble_files(ensemble, bob)
+    for key in NAMES:
+        EnsembleFile.objects.create(ensemble=ensemble, format=key, file=f"x/{key}", sha256="", bytes=1)
+    with pytest.raises(Refused, match="are there already"):
+        services.ask_for_ensemble_files(ensemble, alice)
+    assert not BackgroundJob.objects.filter(kind="ensemble_files").exists()
 
 
 def test_a_folder_that_no_ensemble_names_is_swept(data_folder, settings):

@@ -77,6 +77,11 @@ def test_all_files_of_a_final_model_are_made_once_agree_and_are_what_their_sums_
     assert "How it errs" in page
     assert "Most confident mistakes" in page
 
+    with pytest.raises(Refused, match="The files of final are there already"):
+        services.ask_for_files(final, alice)
+    client.post(address(final))
+    assert not BackgroundJob.objects.exclude(pk=job.pk).exists()
+
     evaluation = job.result["evaluation"]
     assert evaluation["n_right"] == round(final.test_accuracy * 120)
     folders = {path.parent.name for path in data_folder.rglob("model.onnx")}
@@ -121,6 +126,22 @@ def test_what_was_never_trained_has_no_files(client, alice):
     assert client.get(address(candidate, "passwords")).status_code == 404
     page = client.get(reverse("candidate_detail", args=[candidate.search.uuid, "pretrain", 0, 0])).content.decode()
     assert "There is nothing to download before it is trained." in page
+
+
+def test_a_look_at_the_test_set_is_spent_by_who_may_change_the_search_alone(client, alice, bob):
+    search = make_trained_search(alice)
+    final, winner = search.candidates.get(kind="final"), search.candidates.get(kind="neighbour", is_winner=True)
+    page = reverse("model_detail", args=[search.uuid])
+    assert "Make all files" in client.get(page).text
+    client.force_login(bob)
+    assert "Make all files" not in client.get(page).text
+    with pytest.raises(Refused, match="belongs to alice: only its owner and staff can have the test set looked at"):
+        services.ask_for_files(final, bob)
+    client.post(address(final))
+    assert not BackgroundJob.objects.exists()
+    client.post(address(winner))  # is proved on the validation images
+    assert BackgroundJob.objects.get().candidate == winner
+    services.ask_for_files(final, "the command line")
 
 
 def test_files_go_with_their_search_for_good(alice, data_folder):

@@ -114,8 +114,8 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 def check_directory(file: BinaryIO, label: str, most: int = MAX_ENTRIES) -> None:
     """Raises BadArchive if a zip's directory is too large or holds too many entries, BadZipFile if it is damaged.
 
-    zipfile would read the whole directory at once and make an object of each entry. The end record's count is a claim,
-    so the directory's entries are also walked through, headers only.
+    zipfile would read the whole directory at once and make an object of each entry. The end record's count is a
+    claim, so the directory's entries are also walked through, headers only.
     """
     n_declared, n_bytes, position = _end_record(file)
     if n_declared > most:
@@ -164,7 +164,7 @@ def _end_record(file: BinaryIO) -> tuple[int, int, int]:
 
 
 def _gunzip(path: Path, target: Path, beat: Beat) -> Path:
-    """Unpack a tar.gz to a plain tar, counting what really comes out. Raises BadArchive for a bomb, or a full disk."""
+    """Unpack a tar.gz to a plain tar, counting what really comes out. Raises BadArchive: a bomb, a full disk."""
     n_in = n_out = 0
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     with path.open("rb") as packed, target.open("wb") as plain:
