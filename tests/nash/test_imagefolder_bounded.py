@@ -213,6 +213,9 @@ REPAIRED: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
     "image that is a page too": (with_file("train/cat/both.png", CAT + b"<script>1</script>"), ["cat", "dog"], ""),
     "classes that differ in case": (with_file("train/Cat/1.png", CAT), ["Cat", "cat", "dog"], "Without test images"),
     "class names that are not ASCII": (with_file("train/ça 猫/1.png", CAT), ["cat", "dog", "ça 猫"], "'ça 猫'"),
+    "class names that tell a terminal what to do": (
+        with_file("train/\x1b[31mred\r/1.png", CAT), ["\\x1b[31mred\\r", "cat", "dog"], "x1b[31mred",
+    ),
     "class name of two compositions": (
         lambda f: write_zip(
             f / "set.zip", FILES | {"train/\u00e9/1.png": CAT, "train/e\u0301/2.png": CAT, "test/e\u0301/1.png": CAT}

@@ -14,6 +14,7 @@ TRAIN = frozenset({"train", "training"})
 VALIDATION = frozenset({"val", "valid", "validation"})
 TEST = frozenset({"test", "testing"})
 MAX_CLASSES = 1000
+CONTROLS = frozenset({"Cc", "Zl", "Zp"})  # Unicode's categories of control characters and of breaks
 N_NAMED = 5  # names that a message lists
 
 
@@ -168,10 +169,14 @@ def _class_folders(label: str, images: list[_Image]) -> tuple[str, list[_Image]]
 
 
 def class_name(part: str) -> str:
-    """A folder's name as text: composed (NFC), bytes that are no UTF-8 read as Latin-1."""
+    """A folder's name as text: composed (NFC), bytes that are no UTF-8 read as Latin-1, control characters escaped.
+
+    A terminal would obey what these say when model.py prints the name.
+    """
     if any("\ud800" <= sign <= "\udfff" for sign in part):
         part = part.encode("utf-8", "surrogateescape").decode("latin-1")
-    return unicodedata.normalize("NFC", part)
+    composed = unicodedata.normalize("NFC", part)
+    return "".join(repr(sign)[1:-1] if unicodedata.category(sign) in CONTROLS else sign for sign in composed)
 
 
 def _classes(label: str, images: Iterable[_Image]) -> tuple[str, ...]:
