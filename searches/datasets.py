@@ -15,11 +15,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from searches.diagrams.words import counted
-from searches.models import DataSet
+from searches.models import DataSet, Search
 from searches.nash.imagefolder import BadArchive, arrays, convert, write_digits
 from searches.nash.imagefolder.fetching import fetch
 from searches.nash.imagefolder.originals import ORIGINALS, Original, convert_original
+from searches.nash.imagefolder.samples import copies_across
 from searches.nash.imagefolder.source import Beat, unwatched
+from searches.nash.streams import derive
 
 DIGITS = "digits"
 RESERVED = "uploads"
@@ -197,6 +199,23 @@ def count_twins(dataset: DataSet, report: Callable[[int, int], None] | None = No
         row.meta = {**row.meta, "twins": twins}
         row.save(update_fields=["meta"])
     return twins
+
+
+def copies_are_known(dataset: DataSet) -> bool:
+    """Whether copies and leaks were counted, and it was kept which training images are there more than once."""
+    twins = dataset.meta.get("twins")
+    return bool(twins) and (not twins["train"] or (folder_of(dataset.name) / arrays.COPIES).is_file())
+
+
+def copies_across_split(search: Search) -> int:
+    """How many validation images of a search are among its other training images, too; 0 where that is unknown."""
+    dataset, config = search.dataset, search.search_config
+    if not (dataset.meta.get("twins") or {}).get("train"):
+        return 0
+    try:
+        return copies_across(folder_of(dataset.name), derive(config.seed, "split"), config.n_validation)
+    except (OSError, ValueError):
+        return 0
 
 
 def in_use_words(dataset: DataSet) -> str:

@@ -45,9 +45,11 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
 def dataset_detail(request: HttpRequest, name: str) -> HttpResponse:
     """One data set: its classes with sample images, its numbers, what its import met, who uses it."""
     dataset = get_object_or_404(DataSet, name=name)
-    job = None if dataset.meta.get("twins") else selectors.newest_job(f"dataset_count:{dataset.pk}")
+    is_counted = datasets.copies_are_known(dataset)
+    job = None if is_counted else selectors.newest_job(f"dataset_count:{dataset.pk}")
     context = {
         "dataset": dataset,
+        "is_counted": is_counted,
         "job": job,
         "may_change_job": job is not None and selectors.may_change_job(request.user, job),
         "classes": Paginator(class_lines(dataset), CLASSES_A_PAGE).get_page(request.GET.get("page")),
@@ -91,7 +93,7 @@ def dataset_download(request: HttpRequest) -> HttpResponse:
 def dataset_count(request: HttpRequest, name: str) -> HttpResponse:
     """Ask for the copies and leaks of a set to be counted that was imported before they were."""
     dataset = get_object_or_404(DataSet, name=name)
-    if not dataset.meta.get("twins"):
+    if not datasets.copies_are_known(dataset):
         ask_for_count(dataset, request.user)
     return redirect("dataset_detail", name)
 

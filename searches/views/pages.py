@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
+from searches import datasets
 from searches.comparisons import CATALOGUE
 from searches.diagrams import architecture_svg, changes
 from searches.nash.architecture import Architecture
@@ -35,6 +36,7 @@ def search_detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "notes_url": reverse("search_notes", args=[uuid]),
         "buttons": BUTTONS,
         "ensembles": ensembles_with(search),
+        "split_copies": datasets.copies_across_split(search),
         "comparison_choices": [{"comparison": comparison} for comparison in CATALOGUE.values()],
     }
     return render(request, "searches/search.html", context)

@@ -14,6 +14,8 @@ from searches import datasets, services, worker_jobs
 from searches.models import BackgroundJob, DataSet, Search, Upload
 from searches.nash.config import SearchConfig
 from searches.nash.imagefolder.arrays import twins_of
+from searches.nash.imagefolder.splitting import stratified_split
+from searches.nash.streams import derive
 from tests.archives import image_folder, pixels, write_zip
 from tests.searches.rows import TINY, make_search
 
@@ -92,7 +94,35 @@ def test_a_data_set_shows_its_classes_its_numbers_and_who_uses_it(client, alice,
 
 def test_copies_and_leaks_are_counted():
     a, b, c = (pixels(i, (8, 8)).transpose(2, 0, 1) for i in range(3))
-    assert twins_of(np.stack([a, b, a, a]), np.stack([b, c, c, a])) == {"train": 2, "test": 1, "leaks": 2}
+    counts, copies = twins_of(np.stack([a, b, a, a]), np.stack([b, c, c, a]))
+    assert counts == {"train": 2, "test": 1, "leaks": 2}
+    assert copies.tolist() == [[0, 0], [2, 0], [3, 0]]
+
+
+def test_a_search_says_how_many_of_its_validation_images_it_trains_on_too(client, alice, tmp_path):
+    files = image_folder()
+    files |= {f"train/{pet}/{i:03d}.png": files[f"train/{pet}/000.png"] for pet in ("cat", "dog") for i in range(4)}
+    row = DataSet.objects.get(pk=datasets.import_dataset("pets", write_zip(tmp_path / "pets.zip", files)))
+    assert row.meta["twins"]["train"] == 6
+    config = SearchConfig(**{**TINY, "input_shape": (3, 16, 16), "n_classes": 2, "n_validation": 4})
+    made = services.create_search(config, dataset=row, name="Cats or dogs", owner=alice)
+    images = np.load(datasets.folder_of("pets") / "images.npy")
+    labels = np.load(datasets.folder_of("pets") / "labels.npy")
+    rest, taken = stratified_split(labels, 4 / 12, derive(config.seed, "split"))
+    known = {images[i].tobytes() for i in rest}
+    expected = sum(images[i].tobytes() in known for i in taken)
+    assert expected
+    page = reverse("search_detail", args=[Search.objects.get(pk=made.search_id).uuid])
+    assert f"{expected} validation image" in text_of(client.get(page))
+
+    (datasets.folder_of("pets") / "copies.npy").unlink()  # as one that was imported before that was kept
+    assert "validation image" not in text_of(client.get(page)).replace("validation images of", "")
+    detail = reverse("dataset_detail", args=["pets"])
+    assert "cannot say how many lie on both sides" in text_of(client.get(detail))
+    client.post(reverse("dataset_count", args=["pets"]))
+    assert do_job().status == "done"
+    assert f"{expected} validation image" in text_of(client.get(page))
+    assert "cannot say" not in text_of(client.get(detail))
 
 
 def test_one_in_use_is_not_deleted_and_the_list_says_by_whom(client, alice, row):

@@ -19,6 +19,7 @@ from searches.nash.atomic import sync_folder, write_atomically
 from searches.nash.imagefolder.source import BadArchive, Beat, unwatched
 
 PARTS = ("images", "labels", "test_images", "test_labels")
+COPIES = "copies.npy"
 CHUNK_IMAGES = 1024
 HEADER_BYTES = 128  # of a .npy of ours; numpy leaves room in it for the length to grow
 Meta = dict[str, Any]
@@ -106,9 +107,12 @@ def twins_of(
     images: npt.NDArray[np.uint8],
     test_images: npt.NDArray[np.uint8],
     report: Callable[[int, int], None] | None = None,
-) -> dict[str, int]:
-    """Identical images, pixel for pixel: further copies within "train" and "test", and "leaks", test images that are
-    training images too. They are counted, never dropped. `report(done, total)` is called as images are read."""
+) -> tuple[dict[str, int], npt.NDArray[np.int64]]:
+    """Identical images, pixel for pixel: counted, never dropped. `report(done, total)` is called as images are read.
+
+    Counts: further copies within "train" and "test", and "leaks", test images that are training images too.
+    Array (n, 2): of the training images that are there more than once the index, and that of the first alike.
+    """
     train: list[bytes] = []
     test: list[bytes] = []
     for digests, part, before in ((train, images, 0), (test, test_images, len(images))):
@@ -116,12 +120,16 @@ def twins_of(
             digests += _image_digests(part[start : start + CHUNK_IMAGES])
             if report is not None:
                 report(before + len(digests), len(images) + len(test_images))
-    seen = set(train)
-    return {
+    seen: dict[bytes, int] = {}
+    firsts = [seen.setdefault(digest, i) for i, digest in enumerate(train)]
+    repeated = {first for i, first in enumerate(firsts) if first != i}
+    copies = [(i, first) for i, first in enumerate(firsts) if first in repeated]
+    counts = {
         "train": len(train) - len(seen),
         "test": len(test) - len(set(test)),
         "leaks": sum(digest in seen for digest in test),
     }
+    return counts, np.array(copies, dtype=np.int64).reshape(-1, 2)
 
 
 def _image_digests(images: npt.NDArray[np.uint8]) -> list[bytes]:
@@ -136,10 +144,18 @@ def count_twins(folder: Path, report: Callable[[int, int], None] | None = None) 
     images, test_images = (
         np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in ("images", "test_images")
     )
-    twins = twins_of(images, test_images, report)
+    twins, copies = twins_of(images, test_images, report)
+    _write_copies(folder, copies)
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     write_atomically(folder / "meta.json", json.dumps({**meta, "twins": twins}, indent=1).encode())
     return twins
+
+
+def _write_copies(folder: Path, copies: npt.NDArray[np.int64]) -> None:
+    """Keep which training images are there more than once; no file where none is."""
+    if len(copies):
+        write_array(folder / "copies.part", copies)
+        (folder / "copies.part").replace(folder / COPIES)
 
 
 def write_meta(
@@ -159,6 +175,8 @@ def write_meta(
     """
     images, labels, test_images, test_labels = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in PARTS)
     mean, std = mean_and_std(images, beat)
+    twins, copies = twins_of(images, test_images, lambda _done, _total: beat())
+    _write_copies(folder, copies)
     meta: Meta = {
         "name": name,
         "classes": list(classes),
@@ -174,7 +192,7 @@ def write_meta(
             "train": np.bincount(labels, minlength=len(classes)).tolist(),
             "test": np.bincount(test_labels, minlength=len(classes)).tolist(),
         },
-        "twins": twins_of(images, test_images, lambda _done, _total: beat()),
+        "twins": twins,
         **facts,
     }
     with (folder / "meta.json").open("w", encoding="utf-8") as file:

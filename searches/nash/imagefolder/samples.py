@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from searches.nash.imagefolder.arrays import COPIES
 from searches.nash.imagefolder.splitting import stratified_split
 
 N_SAMPLES = 10
@@ -40,13 +41,35 @@ def held_back(folder: Path, seed: int, n_validation: int | None, n: int = N_SAMP
 
     `seed`: as derived for the split. Raises OSError, ValueError where the arrays cannot be read.
     """
-    labels = np.load(folder / "labels.npy", allow_pickle=False)
-    wanted = len(labels) // 5 if n_validation is None else n_validation
-    _, taken = stratified_split(labels, wanted / len(labels), seed)
+    labels, taken = _validation_set(folder, seed, n_validation)
     of_class = labels[taken]
     classes = np.unique(of_class)
     chosen = classes[np.linspace(0, len(classes) - 1, min(n, len(classes))).astype(int)]
     return [(int(taken[np.flatnonzero(of_class == label)[0]]), int(label)) for label in chosen]
+
+
+def copies_across(folder: Path, seed: int, n_validation: int | None) -> int:
+    """How many images of the validation set that a seed draws are among the other training images, too.
+
+    `seed`: as derived for the split. Raises OSError where it was not kept which images are there more than once.
+    """
+    copies = np.load(folder / COPIES, allow_pickle=False)  # (n, 2): index, index of the first alike
+    labels, taken = _validation_set(folder, seed, n_validation)
+    is_held_back = np.zeros(len(labels), dtype=bool)
+    is_held_back[taken] = True
+    held_back_too = is_held_back[copies[:, 0]]
+    outside = np.unique(copies[~held_back_too, 1])
+    return int(np.isin(copies[held_back_too, 1], outside).sum())
+
+
+def _validation_set(
+    folder: Path, seed: int, n_validation: int | None
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Labels of all training images (N,), and the indices of those that are held back."""
+    labels = np.load(folder / "labels.npy", allow_pickle=False)
+    wanted = len(labels) // 5 if n_validation is None else n_validation
+    _, taken = stratified_split(labels, wanted / len(labels), seed)
+    return labels, taken
 
 
 def _png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
