@@ -220,9 +220,9 @@ def copies_across_split(search: Search) -> int:
 
 def in_use_words(dataset: DataSet) -> str:
     """Who stands on it, at most ten by name, as far as there are any."""
-    searches = list(dataset.searches.only("name", "deleted"))
+    searches = list(dataset.searches.only("dataset_id", "name", "deleted"))
     users = [f"{s.name} (deleted)" if s.deleted else s.name for s in searches]
-    ensembles = [ensemble.name for ensemble in dataset.ensembles.only("name")]
+    ensembles = [ensemble.name for ensemble in dataset.ensembles.only("dataset_id", "name")]
     counts = [counted(len(users), "search"), counted(len(ensembles), "ensemble")]
     what = " and ".join(count for count in counts if not count.startswith("0 "))
     if not what:

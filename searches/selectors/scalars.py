@@ -14,7 +14,8 @@ from searches.models import Candidate, Point, Search
 from searches.selectors.snapshot import in_order
 from searches.tfevents import first_record, scalars_record
 
-NEEDED = ("kind", "step", "index", "parent_id", "epochs", "started", "created")
+NEEDED = ("search_id", "kind", "step", "index", "parent_id", "epochs", "started", "created")
+"""With search_id, which Django looks at in each row of a search's candidates: deferred, that is a query a row."""
 POINT = ("optimiser_step", "epoch", "loss", "lr", "val_accuracy", "seconds")
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 

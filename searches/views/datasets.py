@@ -54,8 +54,8 @@ def dataset_detail(request: HttpRequest, name: str) -> HttpResponse:
         "may_change_job": job is not None and selectors.may_change_job(request.user, job),
         "classes": Paginator(class_lines(dataset), CLASSES_A_PAGE).get_page(request.GET.get("page")),
         "n_samples": N_SAMPLES,
-        "ensembles": dataset.ensembles.only("uuid", "name"),
-        "users": dataset.searches.only("uuid", "name", "status", "deleted").order_by("-created"),
+        "ensembles": dataset.ensembles.only("dataset_id", "uuid", "name"),
+        "users": dataset.searches.only("dataset_id", "uuid", "name", "status", "deleted").order_by("-created"),
         "may_delete": may_delete_dataset(request.user, dataset) and dataset.name != datasets.DIGITS,
         "is_uneven": is_uneven(dataset),
     }

@@ -5,6 +5,7 @@ import io
 import struct
 import tracemalloc
 import zipfile
+from itertools import islice
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -156,6 +157,19 @@ def test_scalars_are_for_who_is_signed_in(client, search):
     client.logout()
     response = client.get(reverse("search_scalars", args=[search.uuid, "csv"]))
     assert response.status_code == 302
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("pages", "pieces"), [(scalar_pages, 2), (tensorboard_pages, 1)])
+def test_a_file_begins_after_as_many_queries_however_many_trainings_follow(
+    alice, pages, pieces, django_assert_num_queries
+):
+    for settings in ({}, {"n_steps": 3, "n_neigh": 5}):
+        search = make_search(owner=alice, **settings)
+        run_to(search, "1.2")
+        add_points(search.candidates.get(kind="pretrain"), 1)
+        with django_assert_num_queries(2):  # the trainings, and the points of the first
+            assert all(list(islice(pages(search), pieces)))
 
 
 @pytest.mark.django_db

@@ -7,11 +7,13 @@ import re
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from PIL import Image
 
 from searches import datasets, services, worker_jobs
-from searches.models import BackgroundJob, DataSet, Search, Upload
+from searches.models import BackgroundJob, DataSet, Ensemble, Search, Upload
 from searches.nash.config import SearchConfig
 from searches.nash.imagefolder.arrays import twins_of
 from searches.nash.imagefolder.splitting import stratified_split
@@ -72,6 +74,23 @@ def test_the_list_costs_the_same_queries_however_many_there_are(client, alice, r
         DataSet.objects.create(**{**DataSet.objects.filter(name="pets").values().get(), "id": None, "name": f"p{i}"})
     with django_assert_num_queries(len(first)):
         client.get(url)
+
+
+def test_a_data_set_costs_the_same_queries_however_many_use_it(client, alice, row, django_assert_num_queries):
+    url = reverse("dataset_detail", args=["pets"])
+    make_search(owner=alice)
+    Search.objects.update(dataset=row)
+    client.get(url)
+    with CaptureQueriesContext(connection) as first:
+        client.get(url)
+    for i in range(3):
+        make_search(owner=alice)
+        Ensemble.objects.create(name=f"E{i}", kind="runs", dataset=row, owner=alice)
+    Search.objects.update(dataset=row)
+    with django_assert_num_queries(len(first)):
+        client.get(url)
+    with django_assert_num_queries(2):
+        assert "in use by 4 searches and 3 ensembles" in datasets.in_use_words(row)
 
 
 def test_a_data_set_shows_its_classes_its_numbers_and_who_uses_it(client, alice, row):
