@@ -9,7 +9,7 @@ from ninja import Router, Schema, Status
 
 from searches import selectors, services, tasks
 from searches.models import Search
-from searches.selectors.ensemble_panel import ensemble_dict, ensemble_line
+from searches.selectors.ensemble_panel import ensemble_dict, ensemble_lines
 from searches.selectors.ensembles import ensembles_visible_to
 from searches.selectors.side_by_side import in_this_order
 
@@ -30,7 +30,7 @@ class Refusal(Schema):
 
 @router.get("", response=list[dict[str, Any]], summary="Ensembles, the newest first")
 def list_ensembles(request: HttpRequest) -> list[dict[str, Any]]:
-    return [ensemble_line(ensemble) for ensemble in ensembles_visible_to(request.user).prefetch_related("members")]
+    return ensemble_lines(ensembles_visible_to(request.user))
 
 
 @router.post("", response={201: dict[str, Any], 404: Refusal, 409: Refusal}, summary="Average trained networks")

@@ -11,9 +11,9 @@ from searches.comparisons import interval
 from searches.intervals import Z95, mcnemar, paired_interval
 from searches.models import Artifact, BackgroundJob, Candidate, Ensemble, EnsembleMember, Search
 from searches.selectors.background import newest_job
-from searches.selectors.ensembles import ensemble_files_subject, measuring_job, waits_for
+from searches.selectors.ensembles import ensemble_files_subject, measuring_job, measuring_jobs, waits_for
 from searches.selectors.exports import NAMES, ModelFile, parity_rows
-from searches.selectors.looks import looks_at_test_set
+from searches.selectors.looks import looks_by_search
 from searches.selectors.names import told_apart
 
 Facts = dict[str, Any]
@@ -39,8 +39,15 @@ def state_of(ensemble: Ensemble, job: BackgroundJob | None) -> str:
     return "waiting" if job is None else "failed" if job.status == "done" else job.status
 
 
-def ensemble_line(ensemble: Ensemble) -> Facts:
-    """An ensemble in the list, plain JSON; errors are fractions."""
+def ensemble_lines(ensembles: QuerySet[Ensemble]) -> list[Facts]:
+    """The list of them, plain JSON; as many queries for many as for one."""
+    found = list(ensembles.prefetch_related("members"))
+    jobs = measuring_jobs([ensemble for ensemble in found if ensemble.result is None])
+    return [_line(ensemble, jobs.get(ensemble.pk)) for ensemble in found]
+
+
+def _line(ensemble: Ensemble, job: BackgroundJob | None) -> Facts:
+    """An ensemble in the list; errors are fractions. `job`: the newest that measures it, where it is not measured."""
     members = list(ensemble.members.all())
     result = ensemble.result
     return {
@@ -49,7 +56,7 @@ def ensemble_line(ensemble: Ensemble) -> Facts:
         "kind": ensemble.kind,
         "kind_words": ensemble.get_kind_display(),
         "dataset": ensemble.dataset.name,
-        "state": state_of(ensemble, None if result is not None else measuring_job(ensemble)),
+        "state": state_of(ensemble, job),
         "n_members": len(members),
         "n_parameters": sum(member.n_parameters for member in members),
         "n_macs": sum(member.n_macs for member in members),
@@ -65,7 +72,7 @@ def ensemble_dict(ensemble: Ensemble) -> Facts:
     result = ensemble.result
     members = list(ensemble.members.select_related("candidate__search"))
     facts: Facts = {
-        **ensemble_line(ensemble),
+        **_line(ensemble, None if result is not None else measuring_job(ensemble)),
         "reason": ensemble.reason,
         "members": [_member(member, result, k) for k, member in enumerate(members)],
         "looks": _looks(members),
@@ -156,10 +163,8 @@ def _looks(members: Iterable[EnsembleMember]) -> list[Facts]:
         if member.candidate is not None:
             searches[member.candidate.search_id] = member.candidate.search
     names = told_apart([*searches.values()])
-    return [
-        {"search": name, "n": looks_at_test_set(search)}
-        for name, search in zip(names, searches.values(), strict=True)
-    ]
+    looks = looks_by_search(searches)
+    return [{"search": name, "n": looks[pk]} for name, pk in zip(names, searches, strict=True)]
 
 
 # ---------------------------------------------------------------------- the page beside the numbers

@@ -53,6 +53,13 @@ def measuring_job(ensemble: Ensemble) -> BackgroundJob | None:
     return newest_job(measure_subject(ensemble))
 
 
+def measuring_jobs(ensembles: Iterable[Ensemble]) -> dict[int, BackgroundJob]:
+    """The newest job that measures each of them, by its key; of whom none does, none."""
+    keys = {measure_subject(ensemble): ensemble.pk for ensemble in ensembles}
+    jobs = BackgroundJob.objects.filter(subject__in=keys).order_by("pk")
+    return {keys[job.subject]: job for job in jobs}
+
+
 def final_model(search: Search) -> Candidate | None:
     """The final model of as many steps as the search has by now, once it is trained and tested."""
     finals = search.candidates.filter(kind=Candidate.Kind.FINAL, step=search.config["n_steps"])

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from searches import selectors, services, tasks
 from searches.models import Ensemble, Search
-from searches.selectors.ensemble_panel import choosable, ensemble_dict, ensemble_line, ensemble_panel
+from searches.selectors.ensemble_panel import choosable, ensemble_dict, ensemble_lines, ensemble_panel
 from searches.selectors.ensembles import LEAST, MOST, ensembles_visible_to, may_change_ensemble
 from searches.selectors.evaluation import evaluation_panel
 from searches.selectors.exports import NAMES
@@ -48,9 +48,8 @@ def ensemble_new(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest, chosen: list[str], *, name: str = "", error: str = "") -> HttpResponse:
-    ensembles = ensembles_visible_to(request.user).prefetch_related("members")
     context = {
-        "lines": [ensemble_line(ensemble) for ensemble in ensembles],
+        "lines": ensemble_lines(ensembles_visible_to(request.user)),
         "choices": choosable(selectors.visible_to(request.user), SHOWN),
         "chosen": chosen,
         "name": name,

@@ -4,6 +4,8 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from searches.models import Search
@@ -100,6 +102,16 @@ def test_two_searches_are_shown_with_their_test_errors(client, alice):
     assert "Seed 1" in html
     assert html.count('data-label="Test error"') == 2
     assert html.partition("</nav>")[0].count('aria-current="page">Searches<') == 1
+
+
+def test_the_page_asks_no_more_for_more_searches(client, alice, django_assert_num_queries):
+    searches = [run_to_end(make_search(owner=alice, seed=seed)) for seed in range(2)]
+    page(client, *(search.uuid for search in searches))
+    with CaptureQueriesContext(connection) as first:
+        page(client, *(search.uuid for search in searches))
+    searches += [run_to_end(make_search(owner=alice, seed=seed, n_neigh=4)) for seed in (2, 3)]
+    with django_assert_num_queries(len(first)):
+        assert page(client, *(search.uuid for search in searches))[0] == 200
 
 
 @pytest.mark.parametrize(

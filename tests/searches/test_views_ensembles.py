@@ -4,11 +4,14 @@ import json
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from searches import services, worker_jobs
 from searches.models import BackgroundJob, Ensemble
 from searches.selectors.answers import answer_of
+from searches.services.members import add_members, ask_to_measure
 from tests.searches.rows import make_search, pending, run_to_end
 from tests.searches.test_views_trying import picture
 from tests.searches.test_worker_exports import body
@@ -73,6 +76,31 @@ def test_chosen_in_the_list_two_final_models_become_an_ensemble_with_a_page(clie
     model = client.get(reverse("model_detail", args=[searches[0].uuid])).content.decode()
     assert address in model
     assert address in client.get(reverse("search_detail", args=[searches[0].uuid])).content.decode()
+
+
+def test_neither_page_asks_more_for_more_ensembles_or_members(client, alice, django_assert_num_queries):
+    searches = [run_to_end(make_search(owner=alice, seed=seed)) for seed in range(4)]
+    models = [search.candidates.get(kind="final") for search in searches]
+
+    def made(members) -> str:
+        ensemble = Ensemble.objects.create(name="Some", kind="runs", dataset=searches[0].dataset, owner=alice)
+        add_members(ensemble, members)
+        ask_to_measure(ensemble, alice)
+        return reverse("ensemble_detail", args=[ensemble.uuid])
+
+    addresses = [made(models[:2]), reverse("ensemble_list"), "/api/v1/ensembles"]
+    for address in addresses:
+        client.get(address)
+    counts = []
+    for address in addresses:
+        with CaptureQueriesContext(connection) as queries:
+            client.get(address)
+        counts.append(len(queries))
+    detail = made(models)
+    made(models[1:])
+    for address, count in zip([detail, *addresses[1:]], counts, strict=True):
+        with django_assert_num_queries(count):
+            assert client.get(address).status_code == 200
 
 
 def test_searches_of_one_name_are_told_apart_by_their_uuid(client, alice):

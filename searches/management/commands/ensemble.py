@@ -9,7 +9,7 @@ from searches import selectors, services, tasks, worker_jobs
 from searches.management import saving
 from searches.management.launching import SHORTEST_PREFIX, as_json, find
 from searches.models import Artifact, BackgroundJob, Ensemble
-from searches.selectors.ensemble_panel import ensemble_line
+from searches.selectors.ensemble_panel import ensemble_lines
 from searches.services.members import ask_to_measure
 
 BY = "the command line"
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             self.stderr.write("No worker is alive: it waits until `manage.py up` runs (or `ensemble export`).")
 
     def handle_list(self, options: dict[str, Any]) -> None:
-        lines = [ensemble_line(ensemble) for ensemble in Ensemble.objects.select_related("dataset", "search")]
+        lines = ensemble_lines(Ensemble.objects.select_related("dataset"))
         if options["json"]:
             self.stdout.write(as_json(lines))
             return
