@@ -12,6 +12,7 @@ export function palette() {
 
 export const fontFamily = () => getComputedStyle(document.body).fontFamily;
 
+/** Drags zoom; a thumb is left to scroll the page, which Plotly would keep it from. */
 export function baseLayout(colour) {
   return {
     paper_bgcolor: "rgba(0,0,0,0)",
@@ -20,7 +21,7 @@ export function baseLayout(colour) {
     showlegend: false,
     hovermode: "closest",
     hoverdistance: 24,
-    dragmode: "zoom",
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
   };
 }
 

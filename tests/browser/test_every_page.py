@@ -5,13 +5,14 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import launch
 
-SITE = ["/", "/workers/", "/results/", "/datasets/", "/searches/new/"]
-PAGES = [*SITE, "/searches/{uuid}/", "/searches/{uuid}/neighbour-1-1/", "/compare/?s={uuid}&s={failed}"]
+SITE = ["/", "/workers/", "/results/", "/datasets/", "/datasets/digits/", "/ensembles/", "/searches/new/"]
+SEARCH = ["/searches/{uuid}/", "/searches/{uuid}/neighbour-1-1/", "/searches/{uuid}/model/"]
+PAGES = [*SITE, "/accounts/login/", *SEARCH, "/compare/?s={uuid}&s={failed}", "/ensembles/{ensemble}/"]
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_no_page_scrolls_sideways_at_any_width_nor_when_it_shrinks(open_page, finished, failed, path):
-    address = path.format(uuid=finished, failed=failed)
+def test_no_page_scrolls_sideways_at_any_width_nor_when_it_shrinks(open_page, finished, failed, ensemble, path):
+    address = path.format(uuid=finished, failed=failed, ensemble=ensemble)
     page = open_page(address, viewport={"width": 1440, "height": 900}, color_scheme="dark")
     page.wait_for_load_state("networkidle")
     for width in (1440, 1200, 940, 768, 390):
