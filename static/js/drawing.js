@@ -21,6 +21,7 @@ export class Network {
     this.#inline = this.#box.firstElementChild !== null;
     this.#width = this.#inline ? Number(this.#box.dataset.width) : 0;
     store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#show());
+    document.addEventListener("connected", () => this.#show()); // what could not be fetched can be now
     new ResizeObserver(() => this.#fit()).observe(this.#box);
     this.#show();
   }
@@ -91,10 +92,17 @@ export class Network {
       const fresh = await drawing(url, { immutable: true });
       if (url === this.#url) slideInto(this.#box, fresh);
     } catch {
-      if (url === this.#url) this.#url = null; // asked for again at the next change
+      if (url === this.#url) this.#missing(chosen);
     } finally {
       clearTimeout(skeleton);
       this.#box.classList.remove("is-loading");
     }
+  }
+
+  /** Another network's drawing must not stand under this one's name. It is asked for again at the next change. */
+  #missing({ code }) {
+    this.#url = null;
+    const words = `The drawing of ${code} is not here: the server did not answer. It comes once the connection is back, or when you choose the network again.`;
+    this.#box.replaceChildren(h("p", { class: "panel-sub" }, words));
   }
 }

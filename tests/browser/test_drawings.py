@@ -50,6 +50,19 @@ def test_parts_slide_unless_somebody_wants_no_motion(open_page, finished):
     assert slid(page) == 0
 
 
+def test_no_drawing_of_another_network_stands_under_the_name_of_one_that_cannot_be_fetched(open_page, finished):
+    page = open_page(f"/searches/{finished}/?node=model_0")
+    box = page.locator("#network-drawing")
+    expect(box.locator("svg")).to_be_visible()
+    page.evaluate("() => { window.real = fetch; window.fetch = () => Promise.reject(new TypeError('cut off')); }")
+    page.evaluate("nash.choose('1.1')")
+    expect(box).to_contain_text("The drawing of 1.1 is not here: the server did not answer.")
+    expect(box.locator("svg")).to_have_count(0)
+    page.evaluate("() => { window.fetch = real; document.dispatchEvent(new CustomEvent('connected')); }")
+    expect(box.locator("svg")).to_be_visible()
+    expect(box).not_to_contain_text("not here")
+
+
 def test_a_drawing_is_saved_as_svg_and_as_png_under_names_that_say_which(open_page, finished, tmp_path: Path):
     page = open_page(f"/searches/{finished}/?node=1.1")
     box = page.locator("#network-save")
