@@ -35,7 +35,10 @@ async function ask(question) {
   panel.dataset.asking = "";
   try {
     const response = await fetch(`${panel.dataset.url}?${query}`, { signal: asking.signal });
-    if (!response.ok) return;
+    if (!response.ok) {
+      fail(response.status === 401 ? "you are signed out. Sign in again in another tab; what you typed here stays." : `the server answered with an error (${response.status}). Starting works all the same.`);
+      return;
+    }
     asked = query;
     const answer = await response.json();
     show(answer);
@@ -43,8 +46,16 @@ async function ask(question) {
     else delete panel.dataset.asking;
     if (answer.is_whole && answer.time_words) say(`It will take ${answer.time_words}.`);
   } catch (error) {
-    if (error.name !== "AbortError") show({}); // no connection: no estimate; the next change asks again
+    if (error.name !== "AbortError") fail("the server does not answer. What you typed stays; the next change asks again.");
   }
+}
+
+/** No estimate, and why; nothing depends on one. */
+function fail(why) {
+  asked = null;
+  delete panel.dataset.asking;
+  show({ source: `Not known: ${why}` });
+  say(`The time is not known: ${why}`);
 }
 
 /** An answer's sentences; while a setting cannot be, what needs mending. */

@@ -13,6 +13,7 @@ export class Tab {
   #drawn = null;
   #button = byId("notify");
   #was;
+  #canNotify = canNotify();
   #show = oncePerFrame(() => this.#draw());
 
   constructor(store) {
@@ -49,12 +50,12 @@ export class Tab {
   // ------------------------------------------------------------------ the notification
 
   get #wanted() {
-    return globalThis.Notification?.permission === "granted" && localStorage.getItem(KEY) === "yes";
+    return globalThis.Notification?.permission === "granted" && isKept();
   }
 
   #offer(underWay) {
     if (!this.#button) return;
-    this.#button.hidden = !underWay || globalThis.Notification === undefined;
+    this.#button.hidden = !underWay || !this.#canNotify;
     this.#button.setAttribute("aria-pressed", String(this.#wanted));
     const refused = globalThis.Notification?.permission === "denied";
     this.#button.title = refused ? "The browser refuses notifications of this site: allow them in its settings." : "A notification of the browser when a search that is open in a tab has ended.";
@@ -65,7 +66,7 @@ export class Tab {
   async #ask() {
     const wanted = !this.#wanted;
     if (wanted && Notification.permission !== "granted") await Notification.requestPermission();
-    localStorage.setItem(KEY, wanted && Notification.permission === "granted" ? "yes" : "no");
+    keep(wanted && Notification.permission === "granted");
     this.#draw();
   }
 
@@ -76,11 +77,42 @@ export class Tab {
     if (!UNDER_WAY.has(before) || UNDER_WAY.has(status) || !this.#wanted) return;
     const error = this.#store.testAccuracy;
     const body = status === "finished" && error !== null ? `Finished: ${percent(1 - error)} test error.` : `It has ${{ stopped: "been stopped", failed: "failed" }[status] ?? status}.`;
-    const note = new Notification(name, { body, icon: this.#plain, tag: this.#store.search.uuid });
-    note.addEventListener("click", () => {
+    const note = made(name, { body, icon: this.#plain, tag: this.#store.search.uuid });
+    note?.addEventListener("click", () => {
       focus();
       note.close();
     });
+  }
+}
+
+/** A notification, or null where the browser makes none: those of Android have the class and throw. */
+function made(title, options) {
+  try {
+    return new Notification(title, options);
+  } catch {
+    return null;
+  }
+}
+
+/** Nothing is shown by trying as long as nobody has allowed it. */
+function canNotify() {
+  const { Notification: known } = globalThis;
+  return known !== undefined && (known.permission === "granted" || made("", {}) !== null);
+}
+
+function isKept() {
+  try {
+    return localStorage.getItem(KEY) === "yes";
+  } catch {
+    return false; // storage is off: nothing is promised
+  }
+}
+
+function keep(wanted) {
+  try {
+    localStorage.setItem(KEY, wanted ? "yes" : "no");
+  } catch {
+    // storage is off: the button stays as it was
   }
 }
 

@@ -9,6 +9,18 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import TINY, launch
 from tests.browser.site import Site, wait_until
 
+NOTIFIED = """
+window.told = [];
+window.Notification = class {
+  static permission = "granted";
+  constructor(name, { body }) {
+    told.push([name, body]);
+    throw new TypeError("Illegal constructor.");
+  }
+};
+"""
+"""Notes what somebody would be told, and then throws, as browsers of Android do."""
+
 
 def test_a_mistake_is_shown_and_mended_and_the_budget_adds_up(open_page):
     page = open_page("/searches/new/?preset=small")
@@ -20,6 +32,7 @@ def test_a_mistake_is_shown_and_mended_and_the_budget_adds_up(open_page):
     expect(page.locator("#dataset-missing")).to_be_hidden()
     page.locator("[name=n_steps]").fill("4")
     expect(page.locator("[data-sum=product]")).to_have_text("4 × 4 × 6")
+    says_when_the_time_is_not_known(page)
     page.locator("[name=lambda_end]").fill("0.1")
     page.get_by_role("button", name="Start the search").first.click()
     expect(page.locator("#mistakes")).to_be_focused()
@@ -30,14 +43,36 @@ def test_a_mistake_is_shown_and_mended_and_the_budget_adds_up(open_page):
     expect(page.locator("[name=n_steps]")).to_have_value("4")
 
 
+def says_when_the_time_is_not_known(page: Page) -> None:
+    """The estimate is refused, then cannot be asked for, then comes again."""
+    page.evaluate("() => { window.real = fetch; window.fetch = async () => new Response('', { status: 500 }); }")
+    page.locator("[name=n_NM]").fill("2")
+    source = page.locator("[data-estimate=source]")
+    expect(source).to_contain_text("Not known: the server answered with an error (500)")
+    expect(page.locator("#estimate[data-asking]")).to_have_count(0)
+    page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('cut off')); }")
+    page.locator("[name=n_NM]").fill("3")
+    expect(source).to_contain_text("Not known: the server does not answer.")
+    page.evaluate("() => { window.fetch = real; }")
+    page.locator("[name=n_NM]").fill("2")
+    expect(page.locator("[data-estimate=time_words]")).to_contain_text("about")
+
+
 def test_a_search_is_watched_to_its_end_and_its_model_taken_away(open_page, site: Site, tmp_path: Path):
     page = open_page()
+    page.add_init_script(NOTIFIED)
     uuid = launch(page, "Watched", epoch_final=60)
+    page.get_by_role("button", name="Tell me at the end").click()
+    expect(page.get_by_role("button", name="Tells you at the end")).to_have_attribute("aria-pressed", "true")
     page.evaluate("window.neverReloaded = true")
     grow_while_it_trains(page)
     expect(page.locator("#state")).to_contain_text("Finished:", timeout=180_000)
     assert page.evaluate("window.neverReloaded")
     expect(page.locator("#result-error")).to_contain_text("%")
+    error = re.sub(r"\s", " ", page.locator("#result-error").inner_text())
+    told = [[name, re.sub(r"\s", " ", body)] for name, body in page.evaluate("told")]
+    assert told == [["Watched", f"Finished: {error} test error."]]
+    expect(page.locator("#announcer")).to_contain_text("Search finished")  # who listens after it hears the end, too
     expect(page.locator("#log-list")).to_contain_text("Search finished")
     expect(page.locator("#tree [role=treeitem]")).to_have_count(1 + TINY["n_neigh"] + 1)
     assert drawn_points(page) == accuracies(site, uuid)
