@@ -31,10 +31,11 @@ brackets).""",
 
 `make bench-web ARGS=--docs`. A real `up` without workers, SQLite; epochs end by the services that workers use.
 `epoch_to_pixel`: commit to the frame after Plotly has drawn, over 200 epoch ends. `push`: 200 WebSockets on one
-search at 10 events a second for five minutes, from before the transaction begins. `page_2000`: a search of 2,000
-children x 17 epochs, from navigation to tree and curves in use; `request_p95`: of the slowest of all addresses, with
-it and 1,000 searches in the list. `tree_2000_frame`: from frame to frame while its tree is scrolled, in a headless
-Chromium that draws by software, at most 60 a second.""",
+search at 10 events a second for five minutes, from before the transaction begins; its CPU seconds are those of web
+and database, since SQLite works within the web process. `page_2000`: a search of 2,000 children x 17 epochs, from
+navigation to tree and curves in use; `request_p95`: of the slowest of all addresses, with it and 1,000 searches in
+the list; a file that is sent in pieces counts until it begins. `tree_2000_frame`: from frame to frame while its tree
+is scrolled, in a headless Chromium that draws by software, at most 60 a second.""",
 }
 """Parts of the page in their order; one that was never measured is not there."""
 

@@ -29,11 +29,12 @@ def addresses(large: Search, others: list[Search], owner: Any) -> Iterator[str]:
     yield reverse("architecture_svg", args=[child.digest])
     yield f"{reverse('compare')}?{urlencode([('s', str(s.uuid)) for s in (large, *others[:5])])}"
     yield from _of_datasets()
+    yield from _of_ensembles(others, owner)
     yield from _of_the_api(large, owner)
 
 
 def files(large: Search) -> Iterator[str]:
-    """Files of tens of thousands of lines that are sent page by page: what counts is when they begin."""
+    """Files of tens of thousands of lines that are sent in pieces: what counts is when they begin."""
     from django.urls import reverse
 
     yield from (reverse("search_log", args=[large.uuid, form]) for form in ("csv", "jsonl"))
@@ -59,6 +60,29 @@ def _of_datasets() -> Iterator[str]:
     digits = DataSet.objects.get(name="digits")
     yield reverse("dataset_detail", args=[digits.name])
     yield reverse("dataset_samples", args=[digits.name, digits.digest[:16], 0])
+
+
+def _of_ensembles(others: list[Search], owner: Any) -> Iterator[str]:
+    """The list of ensembles and the page of one that was measured, of twenty members with made-up outputs."""
+    import numpy as np
+    from django.urls import reverse
+
+    from searches.models import Candidate, Ensemble
+    from searches.nash.averaging import gains
+    from searches.selectors.ensembles import MOST
+    from searches.services.members import add_members
+
+    finals = Candidate.objects.filter(search__in=others, kind="final", status="done")
+    members = list(finals.select_related("search__dataset")[:MOST])
+    dataset, rng = members[0].search.dataset, np.random.default_rng(0)
+    outputs = [rng.dirichlet(np.ones(dataset.n_classes), dataset.n_test) for _ in members]
+    made = Ensemble.objects.create(
+        name="Runs", kind=Ensemble.Kind.RUNS, owner=owner, dataset=dataset,
+        result=gains(outputs, rng.integers(dataset.n_classes, size=dataset.n_test)),
+    )  # fmt: skip
+    add_members(made, members)
+    yield from (reverse("ensemble_list"), reverse("ensemble_detail", args=[made.uuid]))
+    yield from ("/api/v1/ensembles", f"/api/v1/ensembles/{made.uuid}")
 
 
 def _of_the_api(large: Search, owner: Any) -> Iterator[str]:

@@ -36,7 +36,11 @@ class Listener:
 
 
 def measures_of(site: Site, *, n_browsers: int, seconds: float, rate: float = 10.0) -> Measures:
-    """push_p99_ms_200 and what it costs the web process; latency counts from before the transaction began."""
+    """push_p99_ms_200 and what it costs; latency counts from before the transaction began.
+
+    The site has SQLite, which works within the process that asks: the CPU seconds of the web process are those of web
+    and database. What the writer of the events takes, a worker in this process, is not among them.
+    """
     n_events = round(seconds * rate)
     training = Training(n_events, points_per_epoch=8)
     told: dict[int, float] = {}
