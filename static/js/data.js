@@ -27,10 +27,11 @@ function show({ title, columns, rows }) {
 
 const isNumeric = (rows, i) => rows.some((row) => typeof row[i] === "number");
 
-/** RFC 4180: lines end in CRLF, quotes are doubled. */
+/** RFC 4180: lines end in CRLF, quotes are doubled. No text is left to be read as a formula, as in selectors/exporting.py. */
 export function csv(rows) {
   const cell = (value) => {
-    const text = String(value ?? "");
+    const isFormula = typeof value === "string" && /^[=+\-@]/.test(value);
+    const text = isFormula ? `'${value}` : String(value ?? "");
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");

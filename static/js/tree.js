@@ -1,6 +1,7 @@
 // The lineage tree: drawn here from the state, rows in sight only, so that nothing is asked for and 2,000 nodes are no
 // burden; chosen in by click, walked through by arrow keys.
 
+import { offerData } from "./data.js";
 import { byId, oncePerFrame, s, setText } from "./dom.js";
 import { isComparison } from "./state.js";
 import { generations, rampOf } from "./tree/family.js";
@@ -30,6 +31,7 @@ export class Tree {
     this.#box.addEventListener("click", (event) => this.#click(event));
     this.#box.addEventListener("keydown", (event) => this.#key(event));
     this.#box.addEventListener("scroll", this.#scroll, { passive: true });
+    offerData("lineage", () => ({ title: "Lineage", ...table(store) }));
     store.listen((changed) => this.#hear(changed));
     new ResizeObserver(() => this.#fit()).observe(this.#box);
     this.#fit();
@@ -205,6 +207,15 @@ export class Tree {
     const children = this.#store.all.filter((c) => c.parent === candidate.id && isTreeNode(c));
     return children.find((c) => c.winner) ?? children.reduce((top, c) => (top === null || (this.#store.measure(c) ?? -1) > (this.#store.measure(top) ?? -1) ? c : top), null);
   }
+}
+
+/** The nodes of the tree, a row each. */
+function table(store) {
+  const columns = ["network", "parent", "step", "status", "validation accuracy", "test accuracy", "winner", "parameters", "morphisms"];
+  const row = (c) => [
+    c.code, store.parentOf(c)?.code ?? null, c.step, c.status, c.val_accuracy, c.test_accuracy, c.winner ? "yes" : "no", c.n_parameters, c.morphisms.map((m) => m.words).join("; "),
+  ];
+  return { columns, rows: store.all.filter(isTreeNode).map(row) };
 }
 
 const isTreeNode = (candidate) => Boolean(candidate) && !isComparison(candidate);

@@ -26,7 +26,7 @@ function waitingWords(store) {
   const alive = store.search.workers.filter((worker) => worker.seconds_since_beat < LIMIT).length;
   const rest = alive
     ? `It starts by itself when ${alive === 1 ? "the worker" : `one of ${count(alive)} workers`} is free.`
-    : "No worker answers. `manage.py up` starts the workers of this machine.";
+    : "No worker answers. The command manage.py up starts the workers of this machine.";
   return { strong: "Waiting for a worker.", rest };
 }
 

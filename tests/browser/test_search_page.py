@@ -1,6 +1,7 @@
 """The search page as people use it: why one network won, its name, its notes, the numbers behind its charts."""
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from tests.browser.conftest import launch
 from tests.browser.site import wait_until
 
 RANGE = "() => document.getElementById('curves-plot').layout.xaxis.range.map((x) => Number(x.toFixed(6)))"
+BROKEN = """() => {
+  const { id, seal } = nash.byCode("1.1");
+  const broken = { ...seal, float32: 0.5, holds: false, broken_by: "Deepen" };
+  nash.apply({ kind: "progress", candidates: [{ id, seal: broken }] });
+}"""
+"""As an event would bring it."""
 N_POINTS = "() => document.getElementById('curves-plot').data.slice(3).reduce((n, trace) => n + trace.x.length, 0)"
 
 
@@ -44,6 +51,44 @@ def test_every_chart_has_its_numbers(open_page: Callable[..., Page], finished: s
     rows = {of: len(saved(page, f"#{of}-data")) - 1 for of in ("curves", "overview", "best", "seal", "operators")}
     assert rows["curves"] > 2
     assert {of: rows[of] for of in rows if of != "curves"} == {"overview": 3, "best": 2, "seal": 1, "operators": 4}
+    head, model_0, first, *_, final = saved(page, "#lineage-data")
+    known = "network,parent,step,status,validation accuracy,test accuracy,winner,parameters,morphisms"
+    assert head == known.split(",")
+    assert model_0[:4] == ["model_0", "", "0", "done"]
+    assert first[:4] == ["1.1", "model_0", "1", "done"]
+    assert first[-1]
+    assert final[0] == "final"
+    assert 0 < float(final[5]) <= 1
+
+
+def test_a_child_whose_seal_is_broken_is_shown_red_and_named(open_page: Callable[..., Page], finished: str):
+    page = open_page(f"/searches/{finished}/?node=1.1")
+    expect(page.locator("#seal-line svg")).not_to_have_class(re.compile("is-broken"))
+    page.evaluate(BROKEN)
+    expect(page.locator("#seal-line svg")).to_have_class("seal is-broken")
+    expect(page.locator("#seal-line")).to_contain_text("1 of 1 candidate did not begin as its parent.")
+    expect(page.locator("#seal-line")).to_contain_text("1.1 by Deepen. Not trained; the step goes on without.")
+    expect(page.locator("#seal-plot .seal-dot.is-broken")).to_have_count(1)
+    verdict = page.locator("#seal-rows .badge")
+    expect(verdict).to_have_text("broken")
+    (red,) = page.evaluate("async () => (await import('/static/js/dom.js')).colours('bad')")
+    assert verdict.evaluate("(badge) => getComputedStyle(badge).color") == red
+    assert page.locator("#seal-line .seal-edge").evaluate("(path) => getComputedStyle(path).fill") == red
+
+
+def test_no_text_of_a_csv_is_left_to_be_read_as_a_formula(open_page: Callable[..., Page]):
+    page = open_page("/")
+    csv_of = "async (rows) => (await import('/static/js/data.js')).csv(rows)"
+    text = page.evaluate(csv_of, [["=1+1", "@a", '-"b"', "plain", -0.5, None]])
+    assert text == "'=1+1,'@a,\"'-\"\"b\"\"\",plain,-0.5,\r\n"
+
+
+def test_what_is_told_as_text_has_no_marks_of_markdown(open_page: Callable[..., Page]):
+    page = open_page("/")
+    words_of = "async (store) => (await import('/static/js/words.js')).stateWords(store, null).rest"
+    waiting = {"search": {"status": "waiting", "reason": "", "deleted": None, "workers": []}}
+    told = page.evaluate(words_of, waiting)
+    assert told == "No worker answers. The command manage.py up starts the workers of this machine."
 
 
 def test_a_name_is_written_over_by_keyboard_and_followed_by_another_page(
