@@ -2,7 +2,7 @@
 // changes the address without leaving the page. What is chosen stays chosen while the list is refreshed.
 
 import { say } from "./announce.js";
-import { confirmForms } from "./confirm.js";
+import { ask, confirmForms } from "./confirm.js";
 import { byId, setText } from "./dom.js";
 import { bytes, count, duration } from "./format.js";
 import { follow, refresh } from "./refresh.js";
@@ -131,27 +131,15 @@ follow(far);
 
 // ------------------------------------------------------------------ what is asked first
 
-let asked = null;
-bulk.addEventListener("submit", (event) => {
-  const button = event.submitter;
-  if (!button?.dataset.ask || button === asked) return;
+bulk.addEventListener("submit", async (event) => {
+  const { dataset, formAction } = event.submitter;
+  if (!dataset.ask) return;
   event.preventDefault();
-  const dialog = byId("confirm");
   const chosen = picks().filter((box) => box.checked).map((box) => `“${box.labels[0].textContent.replace(/^Choose /, "")}”`);
-  setText(byId("confirm-title"), button.dataset.title);
-  setText(byId("confirm-words"), `${chosen.slice(0, 5).join(", ")}${chosen.length > 5 ? ` and ${chosen.length - 5} more` : ""}. ${button.dataset.ask}`);
-  setText(byId("confirm-yes"), button.dataset.yes);
-  byId("confirm-yes").className = "btn btn-danger";
-  dialog.addEventListener(
-    "close",
-    () => {
-      if (dialog.returnValue !== "yes") return;
-      asked = button;
-      bulk.requestSubmit(button);
-    },
-    { once: true },
-  );
-  dialog.showModal();
+  const words = `${chosen.slice(0, 5).join(", ")}${chosen.length > 5 ? ` and ${chosen.length - 5} more` : ""}. ${dataset.ask}`;
+  if (!(await ask({ title: dataset.title, words, yes: dataset.yes, danger: true }))) return;
+  bulk.action = formAction;
+  bulk.submit(); // the method asks no further: it fires no submit event
 });
 byId("tags").addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;
