@@ -1,6 +1,7 @@
 """The append-only event log of a search, written in the transaction that changes the state."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -11,6 +12,8 @@ from searches.selectors import candidate_dict, point_row
 
 CHANNEL = "nash_events"
 """PostgreSQL's notification channel; the payload is the search's primary key."""
+MOST_BYTES = 7_600
+"""Of what an event carries and says: its frame, with number, time and kind, stays below 8 kB."""
 
 
 def lock_search(search_id: int) -> Search:
@@ -34,20 +37,46 @@ def append(
     """Write the search's next event; call it in the transaction that holds the search's lock.
 
     Its number comes from the search's row, so that numbers have no gaps and rise in the order of commits. The
-    payload carries what a page needs to follow: parts of the snapshot, and points to append.
+    payload carries what a page needs to follow: parts of the snapshot, and points to append. Candidates that it has
+    no room for follow in events of the kind "more", without words.
     """
-    Search.objects.filter(pk=search.pk).update(seq=F("seq") + 1)
-    search.seq = Search.objects.values_list("seq", flat=True).get(pk=search.pk)
     payload: dict[str, Any] = {}
     if search_part:
         payload["search"] = dict(search_part)
-    if changed := [candidate_dict(c) if isinstance(c, Candidate) else dict(c) for c in candidates]:
-        payload["candidates"] = changed
     if points:
         payload["points"] = {str(pk): [point_row(p) for p in rows] for pk, rows in points.items()}
-    event = Event.objects.create(search=search, seq=search.seq, kind=kind, level=level, words=words, payload=payload)
+    changed = [candidate_dict(c) if isinstance(c, Candidate) else dict(c) for c in candidates]
+    first, *others = _portions(changed, MOST_BYTES - _n_bytes(payload) - _n_bytes(words))
+    if first:
+        payload["candidates"] = first
+    event = _write(search, kind, level, words, payload)
+    for portion in others:
+        _write(search, "more", Event.Level.INFO, "", {"candidates": portion})
     _wake_tails(search)
     return event
+
+
+def _portions(parts: Iterable[dict[str, Any]], room: int) -> Iterator[list[dict[str, Any]]]:
+    """The parts in order, as many at a time as fit: into `room` bytes at first, which may be none, then MOST_BYTES."""
+    portion: list[dict[str, Any]] = []
+    for part in parts:
+        room -= _n_bytes(part)
+        if room < 0:
+            yield portion
+            portion, room = [], MOST_BYTES - _n_bytes(part)
+        portion.append(part)
+    yield portion
+
+
+def _n_bytes(value: Any) -> int:
+    """As a part of a frame, with the comma behind it."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) + 1
+
+
+def _write(search: Search, kind: str, level: str, words: str, payload: dict[str, Any]) -> Event:
+    Search.objects.filter(pk=search.pk).update(seq=F("seq") + 1)
+    search.seq = Search.objects.values_list("seq", flat=True).get(pk=search.pk)
+    return Event.objects.create(search=search, seq=search.seq, kind=kind, level=level, words=words, payload=payload)
 
 
 def _wake_tails(search: Search) -> None:

@@ -15,9 +15,6 @@ from searches.selectors import n_validation_images, operator_table
 from searches.selectors.operators import sums_of
 from searches.services.events import append, lock_search
 
-ROOM = 40
-"""Gaps that an event carries beside what it says: frames stay below 8 kB."""
-
 
 @dataclass(frozen=True)
 class _Neighbour:
@@ -71,12 +68,6 @@ def gap_between(correct: bytes, reference: bytes, n_images: int) -> dict[str, An
     return {"ahead": ahead, "behind": behind, "p": p, "low": round(low, 6), "high": round(high, 6)}
 
 
-def say_rest(search: Search, parts: list[dict[str, Any]]) -> None:
-    """Events without words for the gaps that the event which says something had no room for."""
-    for first in range(ROOM, len(parts), ROOM):
-        append(search, "gaps", "", candidates=parts[first : first + ROOM])
-
-
 def measure_older(limit: int = 10) -> None:
     """Measure the decided steps of searches from before gaps and operators were kept, a few at a time."""
     winners = Candidate.objects.filter(kind=Candidate.Kind.NEIGHBOUR, is_winner=True, search__operators__isnull=True)
@@ -85,8 +76,7 @@ def measure_older(limit: int = 10) -> None:
             search = lock_search(search_id)
             steps = sorted(set(winners.filter(search=search).values_list("step", flat=True)))
             parts = [part for step in steps for part in measure_gaps(search, step)]
-            append(search, "gaps", "", search_part=sum_operators(search), candidates=parts[:ROOM])
-            say_rest(search, parts)
+            append(search, "gaps", "", search_part=sum_operators(search), candidates=parts)
 
 
 def sum_operators(search: Search) -> dict[str, Any]:

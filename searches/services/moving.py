@@ -13,7 +13,7 @@ from searches.services import sentences
 from searches.services.control import let_go, pending_ids
 from searches.services.events import append, candidate_of
 from searches.services.following import Next
-from searches.services.gaps import ROOM, measure_gaps, say_rest, sum_operators
+from searches.services.gaps import measure_gaps, sum_operators
 from searches.services.launch import create_candidates
 from searches.services.members import settle_snapshots
 
@@ -81,9 +81,8 @@ def _say_decided(search: Search, step: int) -> None:
         sentences.decided(step, ranked[0], ranked[1] if len(ranked) > 1 else None, selection),
         level=Event.Level.DECISION,
         search_part={"best": ranked[0].pk, **sum_operators(search)},
-        candidates=[{"id": ranked[0].pk, "winner": True}, *gaps[:ROOM]],
+        candidates=[{"id": ranked[0].pk, "winner": True}, *gaps],
     )
-    say_rest(search, gaps)
 
 
 def _open(search: Search, jobs: Sequence[Job]) -> list[int]:

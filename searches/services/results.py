@@ -22,7 +22,7 @@ from searches.selectors.snapshot import candidate_state, result_fields
 from searches.services import sentences
 from searches.services.events import append, candidate_of, lock_search
 from searches.services.following import after
-from searches.services.gaps import ROOM, measure_gaps, say_rest
+from searches.services.gaps import measure_gaps
 from searches.services.history import rows_ended
 from searches.services.keeping import keep_best_model
 from searches.services.leases import MAX_FAILURES, Lease, LeaseLost, failures_after_death, give_back, mine
@@ -184,6 +184,5 @@ def _say_ended(search: Search, candidate: Candidate) -> None:
         sentences.ended(candidate, looks=looks_at_test_set(search)),
         level=Event.Level.INFO if done else Event.Level.WARNING,
         search_part=search_part,
-        candidates=[candidate_state(candidate), *others[:ROOM]],
+        candidates=[candidate_state(candidate), *others],
     )
-    say_rest(search, others)

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from searches import selectors, services
 from searches.models import Candidate, Search
-from searches.services.gaps import ROOM, gap_between, measure_gaps, measure_older
+from searches.services.gaps import gap_between, measure_gaps, measure_older
 from tests.searches.rows import kinds, leased, make_search, pending, result, run_to, run_to_end
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +86,7 @@ def test_the_log_says_whether_a_lead_is_within_noise(step: Search):
     assert words == "Step 1 decided: 1.2 wins with 67.56 %, 0.67 points before 1.1, within noise"
 
 
-def test_a_long_step_is_told_in_several_frames_below_8_kb():
+def test_the_gaps_of_a_long_step_are_told_in_two_events():
     search = make_search(n_neigh=100, n_steps=1)
     run_to(search, "1.1")
     *children, parent = pending(search)
@@ -94,12 +94,11 @@ def test_a_long_step_is_told_in_several_frames_below_8_kb():
         Candidate.objects.filter(pk=candidate.pk).update(status="done", val_accuracy=0.5, correct=bits(150))
     end(parent, 200)
     seq = search.events.get(kind="candidate_ended", payload__candidates__0__id=parent.pk).seq
-    events = [e for e in selectors.events_after(search, seq - 1) if e.kind in ("candidate_ended", "gaps")]
+    events = [e for e in selectors.events_after(search, seq - 1) if e.kind in ("candidate_ended", "more")]
     parts = [part for event in events for part in event.payload["candidates"]]
     assert {part["id"] for part in parts} == {c.pk for c in children} | {parent.pk}
-    assert len(events) == 1 + -(-99 // ROOM) - 1
-    assert all(len(str(selectors.event_frame(event))) < 8000 for event in events)
-    assert {event.words for event in events[1:]} == {""}
+    assert len(parts) == 100
+    assert [event.kind for event in events] == ["candidate_ended", "more"]
 
 
 def test_measuring_takes_as_many_queries_for_many_neighbours_as_for_few():
