@@ -46,20 +46,26 @@ def assert_function_kept(parent: Network, morphisms: tuple[Morphism, ...], widen
         assert bytes_of(parent) == before
 
 
-@properties.hold_for(6, many=150, parent=parents(), widen_init=WIDEN_INITS, data=st.data())
+@properties.hold_on_each_shape(
+    2, many=150, of=lambda shapes: {"parent": parents(shapes), "widen_init": WIDEN_INITS, "data": st.data()}
+)
 def test_a_morphism_of_each_kind_keeps_the_function(parent, widen_init, data):
     for kind in MORPHISMS:
         if morphisms := data.draw(morphisms_of(parent.architecture, 1, [kind]), kind.kind):
             assert_function_kept(parent, morphisms, widen_init)
 
 
-@properties.hold_for(4, many=100, case=parents_with_chains(30))
+@properties.hold_on_each_shape(2, many=100, of=lambda shapes: {"case": parents_with_chains(shapes, 30)})
 def test_a_random_chain_of_thirty_keeps_the_function(case):
     parent, morphisms = case
     assert_function_kept(parent, morphisms)
 
 
-@properties.hold_for(10, many=200, case=parents_with_chains(3, EXACT_IN_TRAINING), widen_init=WIDEN_INITS)
+@properties.hold_on_each_shape(
+    3,
+    many=200,
+    of=lambda shapes: {"case": parents_with_chains(shapes, 3, EXACT_IN_TRAINING), "widen_init": WIDEN_INITS},
+)
 def test_widening_and_skips_keep_the_loss_of_a_batch_in_training_mode(case, widen_init):
     parent, morphisms = case
     child = child_of(parent, *morphisms, widen_init=widen_init)
@@ -67,7 +73,7 @@ def test_widening_and_skips_keep_the_loss_of_a_batch_in_training_mode(case, wide
     assert abs(after - before) <= 1e-6
 
 
-@properties.hold_for(8, many=150, case=parents_with_chains(1, n_before=4))
+@properties.hold_on_each_shape(3, many=150, of=lambda shapes: {"case": parents_with_chains(shapes, 1, n_before=4)})
 def test_every_new_parameter_moves_within_two_optimiser_steps(case):
     """Method section 3: no weight decay, live channels, lambda at 0.9 behind a mix."""
     parent, (morphism,) = case
@@ -85,7 +91,9 @@ def test_every_new_parameter_moves_within_two_optimiser_steps(case):
         assert not still.any(), f"{name}: {int(still.sum())} of {still.numel()} have not moved"
 
 
-@properties.hold_for(6, many=100, case=parents_with_chains(1, [SkipAdd], n_before=4))
+@properties.hold_on_each_shape(
+    2, many=100, of=lambda shapes: {"case": parents_with_chains(shapes, 1, [SkipAdd], n_before=4)}
+)
 def test_lambda_has_a_gradient_at_its_birth(case):
     parent, (morphism,) = case
     child = child_of(alive(parent), morphism).train()
@@ -97,7 +105,9 @@ def test_lambda_has_a_gradient_at_its_birth(case):
     assert child.get_parameter(born).grad.abs() > 1e-9
 
 
-@properties.hold_for(4, many=100, case=parents_with_chains(6), widen_init=WIDEN_INITS)
+@properties.hold_on_each_shape(
+    2, many=100, of=lambda shapes: {"case": parents_with_chains(shapes, 6), "widen_init": WIDEN_INITS}
+)
 def test_no_byte_of_the_parent_changes_whatever_becomes_of_its_child(case, widen_init):
     parent, morphisms = case
     before = bytes_of(parent)
@@ -139,25 +149,26 @@ def alive(network: Network) -> Network:
 def touched(network: Network, name: str) -> Tensor:
     """Which elements of a parameter meet a value at all.
 
-    Not the outer taps of a 5x5 kernel on a 2x2 map, which see padding alone, nor the head's column of a pixel that
-    is 0 in every image, as one in a corner can be.
+    Not the taps of a kernel that on a small map see padding alone, nor what meets but one pixel, as the head's
+    columns do and the outer taps on a 2x2 map, where that is 0 in every image, as one in a corner can be.
     """
     parameter = network.get_parameter(name)
-    touch = torch.ones_like(parameter, dtype=torch.bool)
+    if parameter.ndim not in (2, 4):
+        return torch.ones_like(parameter, dtype=torch.bool)
+    node = network.architecture.node(name.split(".")[0])
+    live = (values_of(network, node.inputs[0]) != 0).any(0)  # (N, C, H, W) -> (C, H, W)
+    assert live.flatten(1).any(1).all(), "every channel is to be live"
     if parameter.ndim == 4:
-        _, height, width = network.architecture.shapes[name.split(".")[0]]
-        for axis, side in ((2, height), (3, width)):
-            taps = (torch.arange(parameter.shape[axis]) - parameter.shape[axis] // 2).abs() < side
-            touch &= taps.view(-1, *[1] * (3 - axis))
-    elif parameter.ndim == 2 and not network.architecture.nodes[-1].pool:
-        live = (read_by_the_head(network) != 0).any(0)  # (N, C, H, W) -> (C, H, W)
-        assert live.flatten(1).any(1).all(), "every channel is to be live"
-        touch &= live.flatten()
-    return touch
+        k = node.kernel
+        met = functional.unfold(live[None].double(), k, padding=k // 2)[0].any(1)  # (1, C, H, W) -> (C * k * k,)
+        return met.view(1, -1, k, k).expand_as(parameter)
+    met = live.flatten(1).any(1) if node.pool else live.flatten()
+    return met.expand_as(parameter)
 
 
 @torch.no_grad()
-def read_by_the_head(network: Network) -> Tensor:
-    seen: dict[str, Tensor] = {}
-    deepcopy(network).watched(images_for(network, N_IMAGES), lambda node, value: seen.update({node: value}))
-    return seen[network.architecture.nodes[-1].inputs[0]]
+def values_of(network: Network, node: str) -> Tensor:
+    """What a node hands on, of the batch of two_steps."""
+    seen: dict[str, Tensor] = {"input": images_for(network, N_IMAGES)}
+    deepcopy(network).watched(seen["input"], lambda name, value: seen.update({name: value}))
+    return seen[node]
