@@ -57,7 +57,7 @@ def append(
 
 
 def _portions(parts: Iterable[dict[str, Any]], room: int) -> Iterator[list[dict[str, Any]]]:
-    """The parts in order, as many at a time as fit: into `room` bytes at first, which may be none, then MOST_BYTES."""
+    """The parts in order, as many at a time as fit: at first into `room` bytes, maybe none, then into MOST_BYTES."""
     portion: list[dict[str, Any]] = []
     for part in parts:
         room -= _n_bytes(part)

@@ -8,7 +8,7 @@ from searches.models import Event, Search
 from tests.searches.rows import kinds, make_search, pending, run_to, run_to_end
 
 pytestmark = pytest.mark.django_db
-WIDE = {"n_steps": 1, "n_neigh": 20, "n_NM": 5, "channels": (4, 4, 4), "max_channels": 64, "comparisons": ("scratch",)}
+WIDE = {"n_steps": 1, "n_neigh": 20, "n_NM": 5, "channels": (4, 4, 4), "max_channels": 64, "comparisons": ["scratch"]}
 
 
 def long_events(search: Search) -> list[tuple[str, int]]:
