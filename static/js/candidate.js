@@ -40,10 +40,15 @@ function state(candidate) {
   setText(element.querySelector("strong"), words[0]);
   setText(element.querySelector("[data-rest]"), words[1]);
   setText(byId("candidate-what"), what(candidate));
-  const share = candidate.status === "done" ? 1 : candidate.epoch / candidate.epochs;
+  const share = shareOf(candidate);
   byId("candidate-bar").setAttribute("aria-valuenow", Math.floor(share * candidate.epochs));
   byId("candidate-bar").querySelector(".cell-fill").style.transform = `scaleX(${Math.min(1, share).toFixed(3)})`;
-  document.title = `${candidate.status === "running" ? `${Math.floor(100 * share)}\u202f% · ` : ""}${candidate.code} · ${store.search.name}`;
+}
+
+const shareOf = (candidate) => (candidate.status === "done" ? 1 : candidate.epoch / candidate.epochs);
+
+function title(candidate) {
+  document.title = `${candidate.status === "running" ? `${Math.floor(100 * shareOf(candidate))}\u202f% · ` : ""}${candidate.code} · ${store.search.name}`;
 }
 
 const ended = (candidate) => {
@@ -115,9 +120,11 @@ function sealValue(seal, value, limit, images) {
 }
 
 draw();
+title(store.chosen);
 new Network(store);
 new Curves(store, { alone: true });
 new Notes(store);
+store.listen(() => title(store.chosen)); // at once: a tab in the background has no animation frames
 store.listen(show);
 setInterval(show, 1000);
 announce(store);

@@ -1,6 +1,7 @@
 // What a background tab shows: progress in title and favicon, and one notification at the end for who asked for it.
+// Drawn at once: a tab in the background has no animation frames.
 
-import { byId, colours, h, oncePerFrame, onThemeChange, setText } from "./dom.js";
+import { byId, colours, h, onThemeChange, setText } from "./dom.js";
 import { percent } from "./format.js";
 
 const KEY = "nash-notify";
@@ -14,19 +15,18 @@ export class Tab {
   #button = byId("notify");
   #was;
   #canNotify = canNotify();
-  #show = oncePerFrame(() => this.#draw());
 
   constructor(store) {
     this.#store = store;
     this.#was = store.search.status;
     store.listen((changed) => {
       if (!changed.search) return;
-      this.#show();
+      this.#draw();
       this.#ended();
     });
     onThemeChange(() => {
       this.#drawn = null;
-      this.#show();
+      this.#draw();
     });
     this.#button?.addEventListener("click", () => this.#ask());
     this.#draw();
