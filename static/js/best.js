@@ -1,6 +1,6 @@
 // The best of each step, in the form of the paper's Figure 2; a best that falls is drawn falling.
 
-import { byId, h, oncePerFrame, onThemeChange } from "./dom.js";
+import { byId, h, oncePerFrame, onThemeChange, setChildren } from "./dom.js";
 import { offerData } from "./data.js";
 import { CONFIG, axis, baseLayout, caption, palette, percentRange } from "./figure.js";
 import { interval, percent } from "./format.js";
@@ -50,7 +50,7 @@ export class Best {
     Plotly.react(this.#plot, traces, this.#layout(points, colour), CONFIG);
     const words = points.map((p) => `${this.#name(p)} ${percent(p.value)}`).join(", ");
     this.#plot.setAttribute("aria-label", `Best validation accuracy of each step: ${words || "none yet"}`);
-    byId("best-note").replaceChildren(this.#note());
+    setChildren(byId("best-note"), this.#note());
   }
 
   #name({ row, decided }) {

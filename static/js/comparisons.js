@@ -1,11 +1,11 @@
 // What the search buys: hill climbing beside the networks that it is compared with, and asking for more of them.
 
 import { axisOf, plot, scaleOf } from "./interval-plot.js";
-import { byId, h, oncePerFrame, setText } from "./dom.js";
+import { byId, h, oncePerFrame, setChildren, setRows, setText } from "./dom.js";
 import { offerData } from "./data.js";
 import { count, duration, interval, percent, plural, points, short, sum } from "./format.js";
 import { isComparison } from "./state.js";
-import { progress } from "./table.js";
+import { chooseByRow, progress } from "./table.js";
 
 export class Comparisons {
   #store;
@@ -13,6 +13,7 @@ export class Comparisons {
 
   constructor(store) {
     this.#store = store;
+    chooseByRow(byId("comparisons-body"), store);
     store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#draw());
     this.#listenToOffer();
     offerData("comparisons", () => this.#data());
@@ -47,18 +48,19 @@ export class Comparisons {
     const [final] = rows;
     const band = interval(1 - final.test_accuracy, n);
     setText(byId("comparisons-sub"), `Each is trained on training + validation set and looks at the ${count(n)} test images once.`);
-    byId("comparisons-axis").replaceChildren(axisOf(scale));
-    byId("comparisons-body").replaceChildren(...rows.map((candidate) => this.#row(candidate, n, scale, band)));
+    setChildren(byId("comparisons-axis"), axisOf(scale));
+    setRows(byId("comparisons-body"), rows.map((candidate) => this.#row(candidate, n, scale, band)));
   }
 
   #row(candidate, n, scale, band) {
     const compared = isComparison(candidate);
-    const classes = [!compared && "is-winner", candidate.id === this.#store.chosen?.id && "is-chosen", `is-${candidate.status}`];
+    const isChosen = candidate.id === this.#store.chosen?.id;
+    const classes = [!compared && "is-winner", isChosen && "is-chosen", `is-${candidate.status}`];
     const error = candidate.test_accuracy === null ? null : 1 - candidate.test_accuracy;
     return h(
       "tr",
-      { class: classes.filter(Boolean).join(" "), onclick: (event) => event.target.closest("a") || this.#store.choose(candidate.code) },
-      h("th", { scope: "row" }, h("a", { href: candidate.url }, compared ? candidate.code : "hill climbing"), this.#under(candidate)),
+      { class: classes.filter(Boolean).join(" "), "data-id": candidate.id },
+      h("th", { scope: "row" }, h("a", { href: candidate.url }, compared ? candidate.code : "hill climbing"), chooser(candidate, isChosen), this.#under(candidate)),
       h("td", { class: "num accuracy", "data-label": "Test error" }, this.#error(candidate, error, n)),
       h("td", { class: "plot", "aria-hidden": "true" }, error === null ? "" : plot(interval(error, n), error, scale, band)),
       h("td", { class: "num", "data-label": "Epochs" }, count(compared ? candidate.epochs : this.#searchEpochs())),
@@ -131,4 +133,9 @@ export class Comparisons {
     byId("compare-no").addEventListener("click", () => dialog.close());
     dialog.addEventListener("change", () => this.#total());
   }
+}
+
+/** No node of the tree stands for a comparison: this is how the keyboard chooses it. */
+function chooser({ code }, isChosen) {
+  return h("button", { class: "btn btn-sm", type: "button", "data-choose": true, "aria-pressed": String(isChosen), "aria-label": `Show ${code} in drawing and curves` }, "Show");
 }

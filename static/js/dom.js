@@ -37,11 +37,50 @@ export function setChildren(element, ...children) {
   if (element.innerHTML !== fresh.innerHTML) element.replaceChildren(...fresh.childNodes);
 }
 
-/** Replaces children and puts the focus back on the button that had it. */
+/**
+ * Puts keyed rows (data-id) into a list or table. What reads as before stays the element that it was: the focus, what is
+ * selected and a click half done are not lost to a number that changes. So rows have no listeners of their own.
+ */
+export function setRows(parent, rows) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
+  const wanted = new Set(rows.map((row) => row.dataset.id));
+  for (const row of [...parent.children]) if (!wanted.has(row.dataset.id)) row.remove();
+  const before = new Map([...parent.children].map((row) => [row.dataset.id, row]));
+  let next = parent.firstElementChild;
+  for (const fresh of rows) {
+    const row = before.get(fresh.dataset.id) ?? fresh;
+    if (row !== fresh) become(row, fresh);
+    if (row === next) next = next.nextElementSibling;
+    else parent.insertBefore(row, next);
+  }
+  if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true }); // its row was moved
+}
+
+/** Changes only what differs. */
+function become(node, fresh) {
+  if (node.isEqualNode(fresh)) return;
+  if (node.nodeName !== fresh.nodeName || node.nodeType !== Node.ELEMENT_NODE) {
+    node.replaceWith(fresh);
+    return;
+  }
+  for (const name of node.getAttributeNames()) if (!fresh.hasAttribute(name)) node.removeAttribute(name);
+  for (const name of fresh.getAttributeNames()) if (name !== "style") node.setAttribute(name, fresh.getAttribute(name));
+  node.style.cssText = fresh.style.cssText; // by the attribute the policy would forbid it
+  const [had, wanted] = [[...node.childNodes], [...fresh.childNodes]];
+  for (const [i, child] of wanted.entries()) {
+    if (had[i]) become(had[i], child);
+    else node.append(child);
+  }
+  for (const child of had.slice(wanted.length)) child.remove();
+}
+
+/** Replaces children that read differently and puts the focus back on the button that had it. */
 export function replaceKeepingFocus(parent, ...children) {
+  const fresh = h("div", null, ...children);
+  if (parent.innerHTML === fresh.innerHTML) return;
   const buttons = () => [...parent.querySelectorAll("button, select")];
   const place = parent.contains(document.activeElement) ? buttons().indexOf(document.activeElement) : -1;
-  parent.replaceChildren(...children);
+  parent.replaceChildren(...fresh.childNodes);
   if (place >= 0) buttons()[place]?.focus();
 }
 

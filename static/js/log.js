@@ -1,6 +1,6 @@
 // The event log in words, newest first.
 
-import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented } from "./dom.js";
+import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented, setRows } from "./dom.js";
 import { clock, when } from "./format.js";
 
 const FIRST = 12; // lines before somebody asks for more
@@ -33,7 +33,7 @@ export class Log {
   #show() {
     const lines = this.#lines();
     this.#tools();
-    byId("log-list").replaceChildren(...lines.slice(0, this.#shown).map((line) => this.#line(line)));
+    setRows(byId("log-list"), lines.slice(0, this.#shown).map((line) => this.#line(line)));
     byId("log-empty").hidden = lines.length > 0;
     const hidden = lines.length - this.#shown;
     const more = byId("log-more");
@@ -60,7 +60,7 @@ export class Log {
     const since = (new Date(line.at).getTime() - began) / 1000;
     return h(
       "li",
-      { class: `log-${line.level}` },
+      { class: `log-${line.level}`, "data-id": line.seq },
       h("span", { class: "log-seq" }, line.seq),
       h("time", { datetime: line.at, title: when(line.at) }, clock(since)),
       icon(line.kind === "seal" && line.level === "info" ? "check" : ICONS[line.level], line.kind === "seal" ? "log-seal" : ""),

@@ -1,7 +1,7 @@
 // The morphisms that were drawn: how often, how often in a winner, what their children gained. Of this search, or of all.
 
 import { offerData } from "./data.js";
-import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented, setText } from "./dom.js";
+import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented, setRows, setText } from "./dom.js";
 import { count, plural, points } from "./format.js";
 
 const FEW = 3; // children below which a mean says nothing
@@ -48,7 +48,7 @@ export class Operators {
     replaceKeepingFocus(byId("operators-tools"), segmented("Of which searches", [["this", "This search"], ["all", "All"]], this.#of, (of) => this.#choose(of)));
     byId("operators-empty").hidden = drawn;
     byId("operators-table").hidden = !drawn;
-    byId("operators-body").replaceChildren(...rows.map(line));
+    setRows(byId("operators-body"), rows.map(line));
     setText(byId("operators-note"), this.#note(drawn));
   }
 
@@ -67,7 +67,7 @@ export class Operators {
 function line(row) {
   return h(
     "tr",
-    null,
+    { "data-id": row.kind },
     h("th", { scope: "row" }, icon(row.kind), ` ${row.kind}`),
     h("td", { class: "num" }, count(row.drawn)),
     h("td", { class: "num" }, count(row.won)),

@@ -1,7 +1,7 @@
 // The seal of Eq. (1): did every child begin as its parent? Never a seal without a measurement.
 
 import { offerData } from "./data.js";
-import { byId, h, icon, oncePerFrame, s, setChildren, setText } from "./dom.js";
+import { byId, h, icon, oncePerFrame, s, setChildren, setRows, setText } from "./dom.js";
 import { plural, scientific } from "./format.js";
 
 const MOST = 12; // rows of the table
@@ -89,7 +89,7 @@ export class SealPanel {
     const [{ seal }] = shown;
     const rest = shown.length > MOST ? `, the ${MOST} largest of ${shown.length}` : "";
     setText(byId("seal-caption"), `Step ${step}${rest}: largest |Δ logit|, limits ${scientific(seal.tolerance32)} and ${scientific(seal.tolerance64)}`);
-    byId("seal-rows").replaceChildren(...most.map((c) => sealRow(c, c.id === chosen?.id)));
+    setRows(byId("seal-rows"), most.map((c) => sealRow(c, c.id === chosen?.id)));
   }
 
   #data() {
@@ -100,10 +100,10 @@ export class SealPanel {
   }
 }
 
-function sealRow({ code, seal, url }, isChosen) {
+function sealRow({ id, code, seal, url }, isChosen) {
   const value = (v) => (v === null || v === undefined ? h("span", { class: "muted" }, "not measured") : scientific(v));
   const verdict = h("span", { class: `badge ${seal.holds ? "badge-good" : "badge-bad"}` }, icon(seal.holds ? "check" : "cross"), seal.holds ? "holds" : "broken");
-  return h("tr", { class: isChosen && "is-chosen" }, h("th", { scope: "row" }, h("a", { href: url }, code)), h("td", { class: "num" }, value(seal.float32)), h("td", { class: "num" }, value(seal.float64)), h("td", null, verdict));
+  return h("tr", { class: isChosen && "is-chosen", "data-id": id }, h("th", { scope: "row" }, h("a", { href: url }, code)), h("td", { class: "num" }, value(seal.float32)), h("td", { class: "num" }, value(seal.float64)), h("td", null, verdict));
 }
 
 const size = (candidate) => candidate.seal.float32 ?? candidate.seal.float64;

@@ -1,6 +1,6 @@
 // Why this one won: the candidates of a step by rank, each with its interval and its gap to the winner.
 
-import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented, setText } from "./dom.js";
+import { byId, h, icon, oncePerFrame, replaceKeepingFocus, segmented, setChildren, setRows, setText } from "./dom.js";
 import { offerData } from "./data.js";
 import { count, duration, interval, percent, plusMinus, short } from "./format.js";
 import { axisOf, plot, scaleOf } from "./interval-plot.js";
@@ -18,6 +18,7 @@ export class Table {
   constructor(store) {
     this.#store = store;
     offerData("children", () => this.#data());
+    chooseByRow(byId("children-body"), store);
     store.listen((changed) => (changed.choice || changed.search || changed.candidates.size) && this.#draw());
     this.#show();
   }
@@ -32,11 +33,11 @@ export class Table {
     const scale = scaleOf(measured.map((c) => interval(c.val_accuracy, n)));
     const top = store.winnerOf(step) ?? store.leaderOf(step);
     const band = top && top.val_accuracy !== null ? interval(top.val_accuracy, n) : null;
-    byId("children-axis").replaceChildren(axisOf(scale));
+    setChildren(byId("children-axis"), axisOf(scale));
     const shown = this.#all === step || rows.length <= MOST ? rows : rows.slice(0, FIRST);
-    byId("children-body").replaceChildren(...shown.map((candidate, i) => this.#row(candidate, i, n, scale, band, top)));
+    setRows(byId("children-body"), shown.map((candidate, i) => this.#row(candidate, i, n, scale, band, top)));
     this.#more(rows.length - shown.length);
-    byId("children-why").replaceChildren(whyWords(store, step, measured) ?? "");
+    setChildren(byId("children-why"), whyWords(store, step, measured));
     byId("children-why").hidden = byId("children-why").childElementCount === 0;
     byId("children-axis").hidden = scale === null;
   }
@@ -91,7 +92,7 @@ export class Table {
     const classes = [candidate.winner && "is-winner", candidate.id === this.#store.chosen?.id && "is-chosen", `is-${candidate.status}`];
     return h(
       "tr",
-      { class: classes.filter(Boolean).join(" "), onclick: (event) => event.target.closest("a, button") || this.#store.choose(candidate.code) },
+      { class: classes.filter(Boolean).join(" "), "data-id": candidate.id },
       this.#name(candidate, place, top),
       h("td", { "data-label": "Morphisms" }, morphismList(candidate)),
       h("td", { class: "num accuracy", "data-label": "Validation accuracy" }, accuracy(candidate, n), this.#balanced(candidate), this.#retry(candidate)),
@@ -148,7 +149,7 @@ export class Table {
     return h(
       "th",
       { scope: "row" },
-      h("span", { class: "rank", "aria-hidden": "true" }, decided ? String(place + 1) : "·"),
+      decided ? h("span", { class: "rank" }, h("span", { class: "visually-hidden" }, "Rank "), place + 1) : h("span", { class: "rank", "aria-hidden": "true" }, "·"),
       h("a", { href: candidate.url }, candidate.code),
       isParentSlot(candidate) && h("span", { class: "muted" }, " parent"),
       candidate.winner && candidate.kind === "neighbour" && h("span", { class: "won" }, icon("check"), "won"),
@@ -162,6 +163,14 @@ function ranked(row, measure) {
   const group = (c) => (c.status === "done" ? 0 : c.status === "running" ? 1 : c.status === "pending" ? 2 : 3);
   const value = (c) => (group(c) === 0 ? (measure(c) ?? -1) : 0);
   return [...row].sort((a, b) => group(a) - group(b) || value(b) - value(a) || (group(a) ? 0 : isParentSlot(b) - isParentSlot(a)) || a.index - b.index);
+}
+
+/** A click anywhere in a row chooses its network, but for links and buttons that do something else. */
+export function chooseByRow(body, store) {
+  body.addEventListener("click", (event) => {
+    const row = event.target.closest("tr");
+    if (row && !event.target.closest("a, button:not([data-choose])")) store.choose(store.candidates.get(Number(row.dataset.id)).code);
+  });
 }
 
 function morphismList(candidate) {

@@ -21,9 +21,13 @@ WATCH = """() => {
 
 
 def rows(page: Page) -> list[list[str]]:
-    """The table's cells as they are read, without the drawn intervals."""
-    read = """(body) => [...body.rows].map((row) => [...row.cells].filter((c) => !c.classList.contains("plot"))
-        .map((cell) => [...cell.childNodes].map((node) => node.textContent).join(" | ")))"""
+    """The table's cells as they are read, without the drawn intervals and the buttons."""
+    read = """(body) => {
+        const read = (cell) => [...cell.childNodes].filter((node) => node.nodeName !== "BUTTON");
+        const words = (cell) => read(cell).map((node) => node.textContent);
+        const cells = (row) => [...row.cells].filter((cell) => !cell.classList.contains("plot"));
+        return [...body.rows].map((row) => cells(row).map((cell) => words(cell).join(" | ")));
+    }"""
     cells: list[list[str]] = page.locator("#comparisons-body").evaluate(read)
     return [[re.sub(r"\s", " ", cell) for cell in row] for row in cells]
 
@@ -76,9 +80,15 @@ def test_a_search_is_followed_to_the_end_of_its_comparisons(open_page, site: Sit
         assert row[4] == n_parameters
     expect(page.locator("#tree [role=treeitem]")).to_have_count(1 + 2 + 1)
     expect(page.locator("#log-list")).to_contain_text("look 3 at the test set, 300 images")
-    page.locator("#comparisons-body tr", has_text="model_0, final budget").click()
-    expect(page.locator("#network-h")).to_have_text("Network “model_0, final budget”")
+    page.locator("#comparisons-body tr", has_text="from scratch").locator(".accuracy").click()
+    expect(page.locator("#network-h")).to_have_text("Network “from scratch”")
     expect(page.locator("#curves-h")).to_have_text("Learning curves, comparisons")
+    show = page.get_by_role("button", name="Show model_0, final budget in drawing and curves")
+    show.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#network-h")).to_have_text("Network “model_0, final budget”")
+    expect(show).to_have_attribute("aria-pressed", "true")
+    expect(show).to_be_focused()
     expect(page).to_have_url(re.compile(r"node=model_0%2C"))
     page.reload()
     expect(page.locator("#network-h")).to_have_text("Network “model_0, final budget”")
