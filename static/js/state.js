@@ -245,9 +245,9 @@ export class Store {
     return this.isPicked ? this.rowOf(this.chosen) : null;
   }
 
-  /** The row on show in the curves. */
+  /** The row on show in the curves; once all is over what the last step was decided by, not the loss of the final training. */
   get step() {
-    return this.stepAsked ?? this.rowNow;
+    return this.stepAsked ?? (this.search.status === "finished" ? this.lastDecided : null) ?? this.rowNow;
   }
 
   /** The last step that is decided, from 1; null before that. */
