@@ -7,8 +7,10 @@ resolution (columns.py).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
+from searches.diagrams.changes import Entry
 from searches.diagrams.columns import columns_svg
 from searches.diagrams.fitting import Column, fitted, join_end, source_end
 from searches.diagrams.lanes import Leg, leaving, with_lanes, with_ports
@@ -16,7 +18,7 @@ from searches.diagrams.layout import DENSE, NORMAL, THUMBNAIL, Sizes, Stack, sta
 from searches.diagrams.paint import row_svg, skip_svg, stub_svg, trunk_svg
 from searches.diagrams.parts import Parts, in_words, parts_of
 from searches.diagrams.standalone import standalone_head
-from searches.diagrams.svg import Point, document, rect, text
+from searches.diagrams.svg import Point, document, element, escape, rect, text
 from searches.nash.architecture import Architecture
 
 MOST_ROWS = 24
@@ -31,13 +33,15 @@ def architecture_svg(
     label: str = "",
     lambdas: Mapping[str, float] | None = None,
     standalone: bool = False,
+    record: Sequence[Entry] = (),
 ) -> str:
     """The network as an SVG laid out for `width` px; its height follows from its rows.
 
     `against`: the parent; what it does not have is drawn as new, what has more channels as widened.
     `label`: what a screen reader hears; by default the network in words. `lambdas`: the trained value of each
     mix by name. `standalone`: with its own light style sheet, for a file that is looked at by itself (its style
-    element is not for a page under our content security policy).
+    element is not for a page under our content security policy). `record`: how it was made from the parent, for a
+    page to list beside it; carried as JSON in the drawing's metadata.
     """
     parts = parts_of(architecture, against)
     least = _columns_from(parts)
@@ -49,7 +53,11 @@ def architecture_svg(
     return document(
         width,
         height,
-        [*(standalone_head() if standalone else []), *body],
+        [
+            *([element("metadata", escape(json.dumps(record)))] if record else []),
+            *(standalone_head() if standalone else []),
+            *body,
+        ],
         class_="arch",
         role="img",
         aria_label=label or f"Network: {in_words(architecture)}",

@@ -12,10 +12,11 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from searches.diagrams import DRAWING_VERSION, architecture_svg, columns_from, lineage_svg
+from searches.diagrams.changes import changes
 from searches.nash.architecture import Architecture
 from searches.report import kept_report, report_name
 from searches.selectors import search_state, tree_text
-from searches.views.lookup import find_architecture, find_candidate, find_search, width_of
+from searches.views.lookup import find_architecture, find_candidate, find_child, find_search, width_of
 
 TREE_WIDTH = 896
 NETWORK_WIDTH, WIDE = 376, 1334
@@ -44,12 +45,16 @@ def search_tree(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def architecture_drawing(request: HttpRequest, digest: str) -> HttpResponse:
     """An architecture, with what is new `against` another one; `v` is the version of the drawing code.
 
+    `of`: the candidate whose morphisms made it from that, for the list beside the drawing.
     An address of this version always gives the same drawing.
     """
     parent = request.GET.get("against")
     against = find_architecture(request, parent) if parent else None
+    child = find_child(request, request.GET.get("of", ""), against) if against else None
+    exact = child is not None and child.search.search_config.network_morphism
+    record = changes(against, child.morphism_list(), exact=exact) if against and child else []
     width = width_of(request, usual=NETWORK_WIDTH, least=280, most=1600)
-    drawing = architecture_svg(find_architecture(request, digest), against, width=width)
+    drawing = architecture_svg(find_architecture(request, digest), against, width=width, record=record)
     is_kept = request.GET.get("v") == DRAWING_VERSION
     kept = f"private, max-age={WEEK}, immutable" if is_kept else "private, no-cache"
     return HttpResponse(drawing, content_type="image/svg+xml", headers={"Cache-Control": kept})

@@ -28,6 +28,14 @@ def find_architecture(request: HttpRequest, digest: str) -> Architecture:
     return Architecture.from_dict(candidate.architecture)
 
 
+def find_child(request: HttpRequest, pk: str, parent: Architecture) -> Candidate | None:
+    """The candidate of this primary key, if its morphisms are those of a child of `parent`."""
+    if not (pk.isascii() and pk.isdecimal() and len(pk) < 19):
+        return None
+    rows = Candidate.objects.filter(search__in=visible_to(request.user), pk=int(pk), parent__digest=parent.digest)
+    return rows.select_related("search").defer("architecture", "correct").first()
+
+
 def width_of(request: HttpRequest, *, usual: int, least: int, most: int) -> int:
     """The width in px that a drawing was asked for, held within bounds."""
     text = request.GET.get("width", "")

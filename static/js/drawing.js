@@ -14,6 +14,7 @@ export class Network {
   #width;
   #inline; // drawn by the server already, for this width
   #url = null;
+  #records = new Map(); // id -> how a network was made from its parent: [{detail, parameters_gained}], with its drawing
   #save = new SaveDrawing(byId("network-save"));
 
   constructor(store) {
@@ -68,16 +69,17 @@ export class Network {
     if (!byId("network-morphisms")) return;
     const gain = parent ? chosen.n_parameters - parent.n_parameters : 0;
     setText(byId("network-against"), parent ? `Against its parent ${parent.code}` : "How it began");
-    const items = chosen.morphisms.map((m) => h("li", null, icon(m.kind), h("strong", null, m.words)));
+    const record = this.#records.get(chosen.id) ?? [];
+    const items = chosen.morphisms.map((m, i) => h("li", null, icon(m.kind), h("span", null, h("strong", null, m.words), made(record[i])), gained(record[i])));
     const none = h("li", null, icon("info"), h("span", null, morphismWords(chosen)));
     const notes = chosen.notes.map((note) => h("li", { class: "muted" }, icon("info"), h("span", null, note)));
     setChildren(byId("network-morphisms"), items.length ? items : none, notes);
-    const words = parent && !isParentSlot(chosen) && chosen.kind === "neighbour" ? `${gain < 0 ? "−" : "+"}${count(Math.abs(gain))} parameters, ${count(parent.n_parameters)} before` : "";
+    const words = parent && !isParentSlot(chosen) && chosen.kind === "neighbour" ? `${signed(gain)} parameters, ${count(parent.n_parameters)} before` : "";
     setText(byId("network-gain"), words);
   }
 
   async #draw(chosen, parent) {
-    const against = parent && parent.digest !== chosen.digest ? `against=${parent.digest}&` : "";
+    const against = parent && parent.digest !== chosen.digest ? `against=${parent.digest}&of=${chosen.id}&` : "";
     const [path, version] = this.#box.dataset.src.replace("DIGEST", chosen.digest).split("?");
     const url = `${path}?${against}width=${this.#width}&${version}`;
     this.#save.offer(chosen, this.#width);
@@ -90,7 +92,11 @@ export class Network {
     const skeleton = setTimeout(() => this.#box.classList.add("is-loading"), 200);
     try {
       const fresh = await drawing(url, { immutable: true });
-      if (url === this.#url) slideInto(this.#box, fresh);
+      const record = fresh.querySelector("metadata");
+      if (record) this.#records.set(chosen.id, JSON.parse(record.textContent));
+      if (url !== this.#url) return;
+      this.#morphisms(chosen, parent);
+      slideInto(this.#box, fresh);
     } catch {
       if (url === this.#url) this.#missing(chosen);
     } finally {
@@ -106,3 +112,7 @@ export class Network {
     this.#box.replaceChildren(h("p", { class: "panel-sub" }, words));
   }
 }
+
+const signed = (n) => `${n < 0 ? "−" : "+"}${count(Math.abs(n))}`;
+const made = (change) => change && h("span", { class: "muted" }, change.detail);
+const gained = (change) => h("span", { class: "num muted" }, change && signed(change.parameters_gained));
