@@ -2,8 +2,12 @@
 
 import { byId, setText } from "./dom.js";
 import { duration } from "./format.js";
+import { drawLine } from "./motion.js";
 
 export const LIMIT = 30; // seconds without a beat after which a worker counts as gone
+
+const JITTER = 500; // ms by which the same beat may seem younger when it is told of again
+const RUN_MILLISECONDS = 600; // of the line, once a beat
 
 export class Heartbeat {
   #store;
@@ -22,10 +26,12 @@ export class Heartbeat {
   #take() {
     const { workers } = this.#store.search;
     const heard = this.#store.workersHeard;
+    const before = this.#newest?.at;
     for (const worker of workers) {
       const at = heard - worker.seconds_since_beat * 1000;
       if (this.#newest === null || at >= this.#newest.at) this.#newest = { ...worker, at, of: workers.filter((each) => each.seconds_since_beat < LIMIT).length };
     }
+    if (this.#newest?.at - before > JITTER) drawLine(this.#element.querySelector("path"), RUN_MILLISECONDS);
     this.#show();
   }
 

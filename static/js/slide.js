@@ -1,12 +1,14 @@
 // From one drawing of a network to the next: parts keep their names, so that known ones move and new ones fade in.
 
+import { isStill } from "./motion.js";
+
 const MILLISECONDS = 600;
 const EASE = "cubic-bezier(.4, 0, .2, 1)";
 
 /** Puts `fresh` in the place of what `box` holds, and moves what both have. */
 export function slideInto(box, fresh) {
   const old = box.querySelector("svg");
-  const before = old && !matchMedia("(prefers-reduced-motion: reduce)").matches ? rowsOf(old) : new Map();
+  const before = old && !isStill() ? rowsOf(old) : new Map();
   box.replaceChildren(fresh);
   const after = rowsOf(fresh);
   if (![...after.keys()].some((name) => before.has(name))) return;

@@ -3,6 +3,7 @@
 
 import { offerData } from "./data.js";
 import { byId, oncePerFrame, s, setText } from "./dom.js";
+import { appear, drawLine } from "./motion.js";
 import { isComparison } from "./state.js";
 import { generations, rampOf } from "./tree/family.js";
 import { Picture } from "./tree/picture.js";
@@ -19,6 +20,7 @@ export class Tree {
   #family = null; // the rows of the picture; null: to be worked out anew
   #kept = new Map(); // id -> {key, element} of the nodes in the document
   #mounted = new Map(); // row -> {parts: elements by layer, whole: whether all layers have theirs} of the rows in the document
+  #known = null; // what the last drawing had: {nodes, winners} as sets of ids; null: there was none
   #stale = true; // whether something has changed since it was laid out
   #followed = null; // the chosen network that was scrolled to
   #draw = oncePerFrame(() => this.#stale && this.#lay());
@@ -71,6 +73,20 @@ export class Tree {
     this.#picture = picture;
     this.#follow(stop);
     this.#mount(true);
+    this.#showNew();
+  }
+
+  /** A new node appears, and the line to a new winner draws itself. */
+  #showNew() {
+    const members = this.#picture.rows.flatMap((row) => row.members);
+    const [nodes, winners] = [members, members.filter((m) => m.wins)].map((some) => new Set(some.map((m) => m.id)));
+    const { nodes: seen, winners: crowned } = this.#known ?? { nodes, winners };
+    this.#known = { nodes, winners };
+    for (const id of nodes) if (!seen.has(id) && byId(`node-${id}`)) appear(byId(`node-${id}`));
+    for (const id of winners) {
+      const line = !crowned.has(id) && this.#svg.querySelector(`path[data-to="${id}"]`);
+      if (line) drawLine(line);
+    }
   }
 
   /** Scrolls inside the box to the chosen network when another one is chosen. */
