@@ -110,7 +110,7 @@ def _pack(part: Path, database: Path) -> Contents:
         names = [path.relative_to(folder) for path in found]
         files += [(folder / n, n.as_posix()) for n in names if not any(p.startswith(".") for p in n.parts)]
     if models := model_store.folder():
-        rows = [*Artifact.objects.order_by("file"), *EnsembleFile.objects.order_by("file")]
+        rows: list[Artifact | EnsembleFile] = [*Artifact.objects.all(), *EnsembleFile.objects.all()]
         files += [(models / row.file, row.file) for row in rows if row.lies_with_models]
     n_files = n_bytes = 0
     with part.open("wb") as stream, tarfile.open(fileobj=stream, mode="w") as archive:

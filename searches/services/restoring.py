@@ -22,7 +22,8 @@ def settle_restored() -> list[str]:
         with transaction.atomic():
             give_back(lock_search(search_id), running, candidate_id, why="the site was restored from a backup")
     Worker.objects.all().delete()
-    for row in (*Artifact.objects.all(), *EnsembleFile.objects.all()):
+    rows: list[Artifact | EnsembleFile] = [*Artifact.objects.all(), *EnsembleFile.objects.all()]
+    for row in rows:
         if row.lies_with_models and artifact_path(row).is_file():
             model_store.publish(artifact_path(row))
     starts = [row for row in StartNetwork.objects.all() if not start_path(row).is_file()]
