@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import psycopg
-import pytest
 import redis
 from psycopg.sql import SQL, Identifier
+
+from tests.conftest import missing
 
 SERVER_SECONDS = 30
 LOG_CHARACTERS = 5_000
@@ -25,11 +26,11 @@ def free_port() -> int:
 
 
 def postgres_programs() -> Path:
-    """Where initdb and pg_ctl are. Skips the test where there are none."""
+    """Where initdb and pg_ctl are. Skips the test where there are none, or fails it in CI."""
     on_path = shutil.which("pg_ctl")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda p: int(p.parts[-3]))
     if not on_path and not found:
-        pytest.skip("no PostgreSQL server programs (pg_ctl): apt-get install postgresql")
+        missing("no PostgreSQL server programs (pg_ctl): apt-get install postgresql")
     return Path(on_path).parent if on_path else found[-1].parent
 
 
@@ -50,7 +51,7 @@ class Postgres:
             try:
                 account = pwd.getpwnam("postgres")
             except KeyError:
-                pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres")
+                missing("PostgreSQL refuses to run as root, and there is no user postgres")
             os.chown(self.folder, account.pw_uid, account.pw_gid)
             self._as = {"user": account.pw_uid, "group": account.pw_gid}
         self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8")
@@ -102,7 +103,7 @@ class Redis:
     def __init__(self) -> None:
         program = shutil.which("redis-server")
         if not program:
-            pytest.skip("no redis-server: apt-get install redis-server")
+            missing("no redis-server: apt-get install redis-server")
         self.program = program
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
