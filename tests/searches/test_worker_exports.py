@@ -42,7 +42,6 @@ def body(response):
     return async_to_sync(_read)(response)
 
 
-@pytest.mark.slow
 def test_all_files_of_a_final_model_are_made_once_agree_and_are_what_their_sums_say(client, alice, data_folder):
     search = make_trained_search(alice, n_test=120)
     final = search.candidates.get(kind="final")
