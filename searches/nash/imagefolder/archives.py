@@ -207,7 +207,8 @@ def _list_tar(path: Path, label: str, beat: Beat) -> Listing:
     with _TarFile(path, "r") as file, tarfile.open(fileobj=file, mode="r:") as archive:
         while info := archive.next():
             archive.members.clear()  # type: ignore[attr-defined]
-            archive.pax_headers.clear()  # of all entries to come: each may add to them, and each entry copies them
+            # Of all entries to come: each may add to them, and each entry copies them.
+            archive.pax_headers.clear()  # type: ignore[attr-defined]
             listing.count()
             if info.isdir():
                 listing.add_folder(info.name)
