@@ -42,6 +42,14 @@ EVENTS = """
     SELECT e.seq, e.kind, e.words FROM searches_event e JOIN searches_search s ON s.id = e.search_id
     WHERE s.uuid = ? ORDER BY e.seq
 """
+DEATHS = """
+    SELECT e.words FROM searches_event e JOIN searches_search s ON s.id = e.search_id
+    WHERE s.uuid = ? AND e.kind = 'candidate_released' AND e.level = 'warning' ORDER BY e.seq
+"""
+"""What the log says of attempts that were seen to die: `failures` is 0 again once a candidate is done."""
+LOSERS = f"SELECT {SLOT}, c.step" + OF_SEARCH.format(
+    join="", where="AND c.kind = 'neighbour' AND c.status = 'done' AND NOT c.is_winner"
+)
 OVER = "SELECT status FROM searches_search WHERE uuid = ? AND status IN ('finished', 'failed', 'stopped')"
 LEASE_SECONDS = f"{6 * PATIENCE:g}"
 """Of the sites' workers, so that a death is noticed soon; less, and a busy machine makes living ones look dead."""
@@ -80,7 +88,7 @@ def site_environment(folder: Path, **environment: str) -> dict[str, str]:
         "REDIS_URL": "",
         "DJANGO_SETTINGS_MODULE": "nashweb.settings",
         "NASH_REAP_SECONDS": "1",
-        "NASH_KEEP_LOSERS": "1",  # their weights are compared to the bit
+        "NASH_KEEP_LOSERS": "1",  # their weights are compared to the bit; test_up.py does without
         **environment,
     }
 
