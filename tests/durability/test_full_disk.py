@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
 from tests.durability.running import CANDIDATES, LEASE_SECONDS, SETTINGS, Site
 
 pytestmark = [
@@ -34,7 +35,7 @@ def small_disk(tmp_path_factory) -> Iterator[Path]:
         check=False,
     )
     if made.returncode:
-        pytest.skip(f"a small disk cannot be mounted here (it needs root): {made.stderr.strip()}")
+        missing(f"a small disk cannot be mounted here (it needs root): {made.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
+from tests.durability.checker import still_broken
 from tests.durability.running import (
     CANDIDATES,
     PATIENCE,
@@ -26,15 +28,21 @@ from tests.durability.running import (
 
 pytestmark = [
     pytest.mark.durability,
-    pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="needs unshare, as root"),
+    pytest.mark.skipif(sys.platform != "linux", reason="name spaces of Linux"),
 ]
 
 SECOND = "second-host"
 END_SECONDS = 180 * PATIENCE
 
 
+@pytest.fixture(scope="module")
+def can_be_two_hosts() -> None:
+    if not shutil.which("unshare") or os.geteuid() != 0:
+        missing("a second host name needs unshare, as root")
+
+
 @pytest.fixture
-def environment(postgres, tmp_path: Path) -> dict[str, str]:
+def environment(can_be_two_hosts, postgres, tmp_path: Path) -> dict[str, str]:
     return site_environment(tmp_path / "data", DATABASE_URL=postgres.new_database("nash_hosts"))
 
 
@@ -70,6 +78,7 @@ def test_pages_on_one_host_and_workers_on_another_come_to_the_same_bits(environm
         trained = rows(CANDIDATES, uuid)
         assert {worker.partition(".")[0] for *_, worker, _ in trained} == {SECOND}
         assert results(rows, uuid) == undisturbed
+        assert still_broken(rows, Path(environment["NASH_DATA_DIR"])) == {}
         assert sorted(p.name for p in (Path(environment["NASH_DATA_DIR"]) / "slots").iterdir()) == [SECOND]
         second = up_refused(environment)
         assert "Another `up` serves the data folder" in second
