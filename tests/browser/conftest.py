@@ -105,10 +105,10 @@ def open_page(browser: Browser, site: Site, signed_in: Any) -> Iterator[Callable
 
 @pytest.fixture(scope="session")
 def finished(browser: Browser, site: Site, signed_in: Any) -> str:
-    """The uuid of a search that has ended."""
+    """The uuid of a search that has ended; its child 1.1 was made by morphisms of every kind."""
     context = browser.new_context(base_url=site.address, storage_state=signed_in)
     page = context.new_page()
-    uuid = launch(page, "Ended")
+    uuid = launch(page, "Ended", n_NM=6)
     expect(page.locator("#state")).to_contain_text("Finished:", timeout=180_000)
     context.close()
     return uuid

@@ -7,6 +7,18 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.site import wait_until
 
+MARKED = """() => {
+  const titles = (selector) => [...document.querySelectorAll(`#network-drawing ${selector} > title`)];
+  const texts = (selector) => titles(selector).map((title) => title.textContent);
+  const first = (pattern) => (text) => text.match(pattern)[1];
+  return {
+    deepen: texts(".row-conv.is-new").map(first(/^(\\w+): /)),
+    widen: texts(".row-conv.is-wide").map(first(/^(\\w+): /)),
+    joined: texts(".skip.is-new").map(first(/: (concat|add) from /)).sort(),
+  };
+}"""
+"""What the drawing marks against the parent: the names of new and of widened blocks, the kinds of new joins."""
+
 
 def slid(page: Page) -> int:
     """How many parts of the drawing are moving."""
@@ -29,6 +41,25 @@ def test_the_growth_slider_walks_the_winning_line_by_arrow_keys_and_asks_for_dra
     page.wait_for_timeout(300)
     kept = re.compile(r"/architectures/[0-9a-f]{16}\.svg\?.*v=[0-9a-f]{8}$|/static/favicon")  # never change
     assert [url for url in asked if not kept.search(url)] == []
+
+
+def test_the_parts_that_are_marked_against_the_parent_are_those_of_the_morphisms_and_their_list(open_page, finished):
+    page = open_page(f"/searches/{finished}/?node=1.1")
+    expect(page.locator("#network-drawing .is-wide").first).to_be_visible()
+    morphisms = page.evaluate("nash.byCode('1.1').morphisms")
+    drawn = {kind: [m for m in morphisms if m["kind"] == kind] for kind in ("deepen", "widen", "concat", "add")}
+    assert all(drawn.values())
+    marked = page.evaluate(MARKED)
+    assert len(marked["deepen"]) == len(drawn["deepen"])
+    assert set(marked["widen"]) == {m["block"] for m in drawn["widen"]}
+    assert marked["joined"] == sorted(m["kind"] for m in drawn["concat"] + drawn["add"])
+    expect(page.locator("#network-morphisms li strong")).to_have_text([m["words"] for m in morphisms])
+    gained = page.locator("#network-morphisms li .num").all_inner_texts()
+    gains = [int(text.replace("−", "-").replace(",", "")) for text in gained]
+    assert sum(gains) == page.evaluate("nash.byCode('1.1').n_parameters - nash.byCode('model_0').n_parameters")
+    expect(page.locator("#network-morphisms")).to_contain_text(re.compile(r"\d+ → \d+ channels"))
+    page.evaluate("nash.choose('model_0')")
+    expect(page.locator("#network-drawing :is(.is-new, .is-wide)")).to_have_count(0)
 
 
 def test_playing_goes_from_model_0_to_the_last_and_stops_there(open_page, finished):

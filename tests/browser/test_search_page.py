@@ -19,6 +19,23 @@ BROKEN = """() => {
 """As an event would bring it."""
 N_POINTS = "() => document.getElementById('curves-plot').data.slice(3).reduce((n, trace) => n + trace.x.length, 0)"
 
+LAST_POINT = """() => {
+  const plot = document.getElementById("curves-plot");
+  const { xaxis, yaxis2 } = plot._fullLayout;
+  const { x, y } = plot.data[3];
+  const box = plot.getBoundingClientRect();
+  return [box.x + xaxis._offset + xaxis.d2p(x.at(-1)), box.y + yaxis2._offset + yaxis2.d2p(y.at(-1))];
+}"""
+"""Where the newest point of the first child lies in the window."""
+
+
+def hovered(page: Page) -> str:
+    """What the card says at the newest point of the first child."""
+    page.mouse.move(2, 2)
+    page.mouse.move(*page.evaluate(LAST_POINT))
+    expect(page.locator("#curves-card")).to_be_visible()
+    return page.locator("#curves-card").inner_text()
+
 
 def saved(page: Page, button: str) -> list[list[str]]:
     """The CSV of the chart whose data this button shows."""
@@ -33,9 +50,10 @@ def saved(page: Page, button: str) -> list[list[str]]:
 def test_why_one_won_opens_on_the_last_decided_step(open_page: Callable[..., Page], finished: str):
     page = open_page(f"/searches/{finished}/")
     expect(page.locator("#children-h")).to_have_text("Why this one won")
+    expect(page.locator("#curves-h")).to_have_text("Learning curves, step 1")
     expect(page.locator("#children-body tr")).to_have_count(2)
     won, lost = page.locator("#children-body tr").all()
-    expect(won).to_contain_text("won")
+    expect(won.get_by_role("rowheader")).to_have_accessible_name(re.compile(r"^Rank 1 1\.\d .*won$"))
     expect(lost.locator("[data-label='Gap, points'] .badge")).to_have_text("within noise")
     expect(page.locator("#children-why")).to_contain_text("validation images")
     expect(page.locator("#children-why")).to_contain_text("McNemar p")
@@ -129,6 +147,39 @@ def test_a_note_is_shown_where_it_was_written_and_elsewhere(open_page: Callable[
         expect(each.locator("#notes-body img")).to_have_count(0)
 
 
+def test_curves_name_the_child_and_its_morphisms_by_epoch_and_by_time_in_accuracy_and_loss(open_page, finished: str):
+    page = open_page(f"/searches/{finished}/", viewport={"width": 1440, "height": 900})
+    expect(page.locator("#curves-h")).to_have_text("Learning curves, step 1")
+    page.locator("#curves-plot").scroll_into_view_if_needed()
+    card = hovered(page)
+    assert re.match(r"1\.1 at epoch 2\s+\d+\.\d\d\s%", card)
+    for morphism in page.evaluate("nash.byCode('1.1').morphisms"):
+        assert morphism["words"] in card
+    page.get_by_role("button", name="By time").click()
+    page.get_by_role("button", name="Loss").click()
+    assert re.match(r"1\.1 at \d+\.\d\d (seconds|minutes)\s+loss \d+\.\d{3}", hovered(page))
+    rows = page.evaluate("nash.points.get(nash.byCode('1.1').id)")
+    losses = page.evaluate("document.getElementById('curves-plot').data[3].y")
+    assert losses[-1] == rows[-1][2]
+
+
+def test_the_log_is_filtered_and_the_morphisms_of_all_searches_are_summed(open_page, finished: str):
+    page = open_page(f"/searches/{finished}/")
+    lines = page.locator("#log-list li")
+    expect(lines.filter(has_text="Search finished")).to_have_count(1)
+    expect(lines.filter(has_text="ended epoch")).to_have_count(0)
+    page.get_by_role("group", name="Level").get_by_role("button", name="Decisions").click()
+    expect(page.locator("#log-list li:not(.log-decision)")).to_have_count(0)
+    expect(lines.filter(has_text="Step 1 decided")).to_have_count(1)
+    page.get_by_role("group", name="Level").get_by_role("button", name="All").click()
+    expect(lines.filter(has_text="ended epoch")).not_to_have_count(0)
+    own = page.locator("#operators-body td:nth-child(2)").all_inner_texts()
+    page.get_by_role("group", name="Of which searches").get_by_role("button", name="All").click()
+    expect(page.locator("#operators-note")).to_contain_text(re.compile(r"Over \d+ search(es)? with a decided step"))
+    summed = page.locator("#operators-body td:nth-child(2)").all_inner_texts()
+    assert all(int(over_all) >= int(one) for over_all, one in zip(summed, own, strict=True))
+
+
 def test_a_zoom_survives_new_points_which_extend_the_curves(open_page: Callable[..., Page]):
     page = open_page()
     launch(page, "Zoomed", epoch_pretrain=1, epoch_neigh=400, n_neigh=2)
@@ -167,10 +218,20 @@ def test_the_page_of_a_model_has_the_numbers_behind_how_it_errs(open_page: Calla
         assert sum(int(row[-1]) for row in rows) == 300  # the test images of the digits
 
 
-def test_a_step_that_was_stopped_is_called_neither_open_nor_without_accuracy(open_page: Callable[..., Page]):
+def test_a_child_that_begins_switches_nothing_on_and_a_stopped_step_is_called_neither_open_nor_without_accuracy(
+    open_page: Callable[..., Page],
+):
     page = open_page()
     launch(page, "Stopped in a step", n_neigh=8, epoch_neigh=12)
+    begun = page.locator(".series-key:not(:disabled)").filter(has_text=re.compile(r"^1\.\d"))
+    expect(begun).to_have_count(1, timeout=60_000)
+    code = begun.inner_text().strip()
+    begun.click()
     expect(page.locator("#children-body .leads")).to_be_visible(timeout=90_000)
+    expect(begun.filter(has_not_text=code).first).to_have_attribute("aria-pressed", "true")
+    expect(begun.filter(has_text=code)).to_have_attribute("aria-pressed", "false")
+    shown = f"document.getElementById('curves-plot').data.find((trace) => trace.name === '{code}').visible"
+    assert page.evaluate(shown) is False
     page.get_by_role("button", name="Stop", exact=True).click()
     page.locator("#confirm-yes").click()
     expect(page.locator("#state")).to_contain_text("Stopped")

@@ -4,11 +4,36 @@ import json
 import os
 import re
 import signal
+from collections.abc import Iterator
 
-from playwright.sync_api import WebSocketRoute, expect
+import pytest
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import launch
 from tests.browser.site import Site, wait_until
+
+COUNT_PULSES = "nash.listen(({ kind }) => kind === 'progress' && (window.pulses = (window.pulses ?? 0) + 1))"
+
+
+@pytest.fixture(scope="module")
+def running(browser: Browser, site: Site, signed_in) -> Iterator[str]:
+    """The uuid of a search whose first step is being trained."""
+    context = browser.new_context(base_url=site.address, storage_state=signed_in)
+    page = context.new_page()
+    uuid = launch(page, "Under way", epoch_pretrain=1, epoch_neigh=150)
+    expect(page.locator("#children-body")).to_contain_text("of 150", timeout=60_000)
+    yield uuid
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#state")).to_contain_text("Stopped")
+    context.close()
+
+
+def two_pulses(page: Page) -> None:
+    """Waits until the page has twice heard how far its search is."""
+    page.evaluate(f"window.pulses = 0; {COUNT_PULSES}")
+    wait_until(lambda: page.evaluate("window.pulses") >= 2, "two pulses")
+    page.evaluate("new Promise(requestAnimationFrame)")
 
 
 def test_the_tree_is_walked_by_keyboard_and_the_address_follows(open_page, finished):
@@ -109,3 +134,36 @@ def test_a_failed_search_says_what_is_safe_and_what_helps(open_page, failed):
     page = open_page(f"/searches/{failed}/")
     words = "What was trained before is safe. Retry trains once more what failed."
     expect(page.locator("#state")).to_contain_text(words)
+
+
+def test_focus_and_a_click_half_done_outlast_what_a_running_search_tells_each_second(open_page, running: str):
+    page = open_page(f"/searches/{running}/?node=model_0")
+    page.locator("#children-tools button", has_text="Step 1").click()
+    rows = page.locator("#children-body tr")
+    expect(rows).to_have_count(2)
+    first, second = rows.all()
+    epoch = first.locator(".state-running").inner_text()
+    first.get_by_role("link").focus()
+    page.evaluate("window.held = document.activeElement")
+    two_pulses(page)
+    expect(first.locator(".state-running")).not_to_have_text(epoch)
+    assert page.evaluate("document.activeElement === window.held")
+    box = second.locator("td").nth(4).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 4, box["y"] + 4)
+    page.mouse.down()
+    two_pulses(page)
+    page.mouse.up()
+    expect(page.locator("#network-h")).to_have_text("Network 1.2")
+
+
+def test_title_and_favicon_go_on_in_a_tab_that_gets_no_animation_frames(open_page, running: str):
+    page = open_page()
+    page.add_init_script("window.requestAnimationFrame = () => 0")
+    icon = page.locator("link[rel=icon]")
+    for address, title in ((f"/searches/{running}/", "Under way"), (f"/searches/{running}/neighbour-1-1/", "1.1")):
+        page.goto(address)
+        before = page.title(), icon.get_attribute("href")
+        wait_until(lambda before=before: page.title() != before[0], "another title")
+        assert re.match(rf"\d+\u202f% · {title}", page.title())
+        assert (icon.get_attribute("href") == before[1]) == (title == "1.1")  # of a candidate it is the site's

@@ -262,6 +262,9 @@ def test_an_architecture_is_drawn_by_its_digest_and_kept_by_the_browser(client, 
     again = client.get(reverse("architecture_svg", args=[child.digest]), {**asked, "v": "00000000"})
     assert "immutable" not in again["Cache-Control"]  # asked for by a page of other drawing code
     assert again.text == answer.text
+    for of, n_listed in ((child.pk, len(child.morphisms)), (parent.pk, 0), ("x", 0)):  # its morphisms, and no other's
+        listed = client.get(reverse("architecture_svg", args=[child.digest]), {**asked, "of": of})
+        assert listed.text.count("parameters_gained") == n_listed
     assert client.get(reverse("architecture_svg", args=["0" * 16])).status_code == 404
 
 
