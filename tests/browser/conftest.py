@@ -1,5 +1,6 @@
 """Chromium against a real site. A test fails if the console has a word to say or the policy is violated."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ made = Ensemble.objects.create(name="Both", kind="runs", dataset=search.dataset,
 add_members(made, [final.parent, final])
 ask_to_measure(made, search.owner)
 """
+NO_CONNECTION = re.compile(r"error: (WebSocket connection to \S+ failed|Failed to load resource): .*net::ERR_[A-Z_]+")
+"""What the console rightly says while there is none."""
 TINY = {"n_steps": 1, "n_neigh": 2, "epoch_pretrain": 2, "epoch_neigh": 2, "epoch_final": 2}
 expect.set_options(timeout=15_000)
 
@@ -138,6 +141,11 @@ def watch(page: Page, complaints: list[str], address: str = "") -> None:
     page.add_init_script(
         "addEventListener('securitypolicyviolation', (e) => console.error('policy: ' + e.violatedDirective))"
     )
+
+
+def unexpected(complaints: list[str]) -> list[str]:
+    """What was complained of beside a connection that was cut."""
+    return [words for words in complaints if not NO_CONNECTION.fullmatch(words)]
 
 
 def _is_own(url: str, address: str) -> bool:

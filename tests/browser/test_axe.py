@@ -1,8 +1,11 @@
-"""axe-core on every page, in both themes: a running, a failed and a finished search, and a site without any."""
+"""axe-core on every page, in both themes: a running, a failed and a finished search, and a site without any.
+
+What opens on a page, states that are over soon and a form with a mistake are looked at in the width of a phone.
+"""
 
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.conftest import launch
 from tests.browser.site import Site
@@ -13,6 +16,9 @@ RUN = """async () => (await axe.run(document, { resultTypes: ["violations"] })).
   .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
 
 
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
 def violations(page: Page) -> dict[str, list[str]]:
     """What is serious or critical, by theme; and what speaks unasked beside the one polite live region."""
     expect(page.locator("[aria-live], [role=status], [role=log], output")).to_have_count(1)
@@ -20,9 +26,15 @@ def violations(page: Page) -> dict[str, list[str]]:
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.wait_for_timeout(150)
-        page.evaluate(AXE)
-        found[scheme] = page.evaluate(RUN)
+        found[scheme] = broken_rules(page)
     return {scheme: those for scheme, those in found.items() if those}
+
+
+def broken_rules(page: Page) -> list[str]:
+    """Each rule that is broken in a serious or critical way, with elements that break it."""
+    page.evaluate(AXE)
+    rules: list[str] = page.evaluate(RUN)
+    return rules
 
 
 def menu(page: Page) -> list[str]:
@@ -49,12 +61,42 @@ def test_no_page_has_a_serious_violation(open_page, finished, failed, ensemble):
         page.goto(path)
         page.wait_for_load_state("load")
         found[path] = violations(page)
-    page.goto(f"/searches/{running}/")
-    page.get_by_role("button", name="Stop").click()
+    page.set_viewport_size(PHONE)
+    found |= opened_on(page, f"/searches/{finished}/") | states_of(page, f"/searches/{running}/")
+    page.goto("/searches/new/?preset=demo")
+    page.locator("[name=lambda_end]").fill("0.1")
+    page.get_by_role("button", name="Start the search").locator("visible=true").click()
+    expect(page.locator("#mistakes")).to_be_focused()
+    found["a form with a mistake"] = violations(page)
+    assert {path: those for path, those in found.items() if those} == {}
+
+
+def opened_on(page: Page, finished: str) -> dict[str, dict[str, list[str]]]:
+    """What opens on the page of a search that has finished."""
+    page.goto(finished)
+    buttons = {name: page.get_by_role("button", name=name) for name in ("More", "Extend", "Compare")}
+    buttons |= {"data": page.locator("#lineage-data"), "notes": page.locator("#notes-edit")}
+    found = {}
+    for name, button in buttons.items():
+        button.click()
+        found[name] = violations(page)
+        page.keyboard.press("Escape")
+    return found
+
+
+def states_of(page: Page, running: str) -> dict[str, dict[str, list[str]]]:
+    """The page of a search while it runs, while it is asked what is to be done, paused and stopped."""
+    page.goto(running)
+    found = {"running": violations(page)}
+    page.get_by_role("button", name="Pause").click()
     found["dialog"] = violations(page)
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#state")).to_contain_text("aused", timeout=60_000)
+    found["paused"] = violations(page)
+    page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Stop for good").click()
     expect(page.locator("#state")).to_contain_text("topped")
-    assert {path: those for path, those in found.items() if those} == {}
+    return found | {"stopped": violations(page)}
 
 
 def test_a_site_without_searches_has_none_either(browser, tmp_path):

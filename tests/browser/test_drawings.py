@@ -6,6 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.site import wait_until
+from tests.browser.test_axe import broken_rules
 
 MARKED = """() => {
   const titles = (selector) => [...document.querySelectorAll(`#network-drawing ${selector} > title`)];
@@ -124,6 +125,7 @@ def test_a_search_as_one_file_opens_without_a_network_and_says_nothing(open_page
         alone.goto(file.as_uri())
         expect(alone.get_by_role("heading", name="Ended", level=1)).to_be_visible()
         expect(alone.locator("svg.chart").first).to_be_visible()
+        assert broken_rules(alone) == []
         assert said == []
         assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
         assert alone.evaluate("document.documentElement.scrollWidth") <= 390

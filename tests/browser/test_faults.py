@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.cable import Cable
-from tests.browser.conftest import launch
+from tests.browser.conftest import launch, unexpected, watch
 from tests.browser.site import Site, wait_until
 
 HELD = "() => Object.fromEntries([...nash.points].map(([id, rows]) => [id, rows.map((r) => [r[0], r[4]])]))"
@@ -16,6 +16,7 @@ def test_a_page_whose_network_was_cut_for_20_seconds_has_every_point_once(browse
     with Cable(site.address) as cable:
         context = browser.new_context(base_url=cable.address, storage_state=signed_in)
         page = context.new_page()
+        watch(page, complaints := [], cable.address)
         uuid = launch(page, "Cut off", epoch_pretrain=300)
         expect(page.locator("#state")).to_contain_text(re.compile("trains"), timeout=60_000)
         wait_until(lambda: len(page.evaluate(HELD)) > 0, "the first point")
@@ -30,6 +31,7 @@ def test_a_page_whose_network_was_cut_for_20_seconds_has_every_point_once(browse
         page.get_by_role("button", name="Stop for good").click()
         expect(page.locator("#state")).to_contain_text("topped", timeout=30_000)
         wait_until(lambda: page.evaluate(HELD) == site.candidate_points(uuid), "the page holds every point once")
+        assert unexpected(complaints) == []
         context.close()
 
 
@@ -37,6 +39,7 @@ def test_a_list_whose_network_was_cut_shows_what_happened_meanwhile(browser, sit
     with Cable(site.address) as cable:
         context = browser.new_context(base_url=cable.address, storage_state=signed_in)
         page = context.new_page()
+        watch(page, complaints := [], cable.address)
         other = browser.new_context(base_url=site.address, storage_state=signed_in).new_page()
         page.goto("/")
         page.get_by_label("Name, tag or note").fill("meanwhile")
@@ -58,5 +61,6 @@ def test_a_list_whose_network_was_cut_shows_what_happened_meanwhile(browser, sit
         expect(page.get_by_label("Name, tag or note")).to_have_value("meanwhile")
         expect(page.locator("#list tbody tr")).to_have_count(2)
         assert page.evaluate("window.neverReloaded")
+        assert unexpected(complaints) == []
         other.context.close()
         context.close()
