@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser.conftest import launch
+from tests.browser.conftest import launch, watch
 from tests.browser.site import Site
 
 AXE = (Path(__file__).parents[1] / "vendor" / "axe" / "axe.min.js").read_text()
@@ -104,6 +104,7 @@ def test_a_site_without_searches_has_none_either(browser, tmp_path):
     try:
         context = browser.new_context(base_url=site.address)
         page = context.new_page()
+        watch(page, complaints := [], site.address)
         page.goto(site.link)
         found = {"welcome": violations(page)}
         page.get_by_label("Username").fill("ada")
@@ -113,6 +114,7 @@ def test_a_site_without_searches_has_none_either(browser, tmp_path):
         for path in dict.fromkeys(["/", *menu(page), "/accounts/login/"]):
             page.goto(path)
             found[path] = violations(page)
+        assert complaints == []
         context.close()
     finally:
         site.end()
