@@ -1,71 +1,21 @@
 """model.onnx and model.pt2: the network's own answers, for any batch, without this project and without pickle."""
 
 import json
-import os
 import pickletools
-import subprocess
-import sys
 import zipfile
 
 import pytest
 import torch
 
-from searches.nash.export import save_weights
-from searches.nash.model_zip import pack_files, texts_of
+from searches.nash.model_zip import pack_files
 from searches.nash.network import Network
 from searches.nash.parity import LOADERS, parity
-from searches.nash.programs import exported_program, save_onnx, save_program
+from searches.nash.programs import exported_program, save_program
+from tests.nash.exported import answers_with_what_the_readme_names, every_form
 from tests.nash.networks import random_network, tangled_architecture
 
 CLASSES = ("ant", "bee", "cat", "dog", "élan")
 INFO = {"name": "first light", "classes": list(CLASSES)}
-
-STRANGER = """
-import importlib.util, re, sys
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
-
-# Whatever is installed here beside what README.txt names, and what that needs itself, is not there for what follows.
-def needs(name):
-    try:
-        return [line for line in requires(name) or () if "extra ==" not in line]
-    except PackageNotFoundError:  # of another platform or Python
-        return []
-
-there, wanted = set(), ["torch", "safetensors", "pillow", "onnxruntime"]
-while wanted:
-    name = re.match("[A-Za-z0-9._-]+", wanted.pop())[0].lower().replace("_", "-")
-    if name not in there:
-        there.add(name)
-        wanted += needs(name)
-blocked = {
-    module for module, makers in packages_distributions().items()
-    if not there & {maker.lower().replace("_", "-") for maker in makers}
-}
-
-class OnlyThose:
-    def __init__(self, finder):
-        self.finder = finder
-
-    def find_spec(self, name, path=None, target=None):
-        return None if name.partition(".")[0] in blocked else self.finder.find_spec(name, path, target)
-
-sys.meta_path[:] = [OnlyThose(finder) for finder in sys.meta_path]
-assert not any(map(importlib.util.find_spec, ("django", "onnx", "torchvision", "sklearn")))
-import numpy as np
-assert importlib.util.find_spec("searches") is None
-import onnxruntime
-images = np.load("images.npy")
-answers = onnxruntime.InferenceSession("model.onnx").run(None, {"images": images})[0]
-assert "torch" not in sys.modules
-import torch
-program = torch.export.load("model.pt2").module()(torch.from_numpy(images)).detach().numpy()
-sys.path.insert(0, "")
-from model import load
-with torch.inference_mode():
-    source = load()(torch.from_numpy(images)).numpy()
-np.save("answers.npy", np.stack([answers, program, source]))
-"""
-
 
 @pytest.fixture(scope="module")
 def network():
@@ -74,14 +24,17 @@ def network():
 
 @pytest.fixture(scope="module")
 def folder(network, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    weights = save_weights(network, folder / "model.safetensors").read_bytes()
-    for name, content in texts_of(network.architecture, weights, INFO, programs=True).items():
-        (folder / name).write_bytes(content)
-    program = exported_program([network])
-    save_onnx(program, folder / "model.onnx", classes=CLASSES, about={"name": "first light"})
-    save_program(program, folder / "model.pt2")
-    return folder
+    return every_form(network, tmp_path_factory.mktemp("model"), INFO)
+
+
+def images_and_labels(network):
+    """600 images, and labels that the network errs on a quarter of."""
+    images = torch.randint(0, 256, (600, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        labels = network(network.normalise(images)).argmax(1)
+    labels = labels.clone()  # outside: it is changed
+    labels[:150] = (labels[:150] + 1) % 5
+    return images, labels
 
 
 @pytest.mark.parametrize("name", list(LOADERS))
@@ -96,11 +49,7 @@ def test_every_form_gives_the_network_s_logits_for_any_number_of_images(network,
 
 
 def test_every_form_errs_on_the_same_images(network, folder):
-    images = torch.randint(0, 256, (600, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    with torch.inference_mode():
-        labels = network(network.normalise(images)).argmax(1)
-    labels = labels.clone()
-    labels[:150] = (labels[:150] + 1) % 5
+    images, labels = images_and_labels(network)
     told = []
     found = parity([network], folder, images, labels, on_batch=lambda form, done: told.append((form, done)))
     assert found["errors"] == dict.fromkeys(("trainer", *LOADERS), 0.25)
@@ -122,19 +71,13 @@ def test_a_form_with_other_weights_breaks_parity(network, folder, tmp_path):
     assert found["errors"]["model.pt2"] > found["errors"]["model.onnx"] == 0
 
 
-def test_without_this_project_the_files_answer_with_what_the_readme_names(network, folder):
-    import numpy as np
-
-    images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(3))
-    np.save(folder / "images.npy", images.numpy())
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "DJANGO"))}
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", STRANGER], cwd=folder, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+def test_without_this_project_the_files_answer_and_err_alike_with_what_the_readme_names(network, folder):
+    images, labels = images_and_labels(network)
+    answers = answers_with_what_the_readme_names(folder, images)
     with torch.inference_mode():
-        expected = network(network.normalise(images)).numpy()
-    assert np.abs(np.load(folder / "answers.npy") - expected).max() < 1e-4 * max(1, np.abs(expected).max())
+        expected = network(network.normalise(images))
+    assert (answers - expected).abs().max() < 1e-4 * max(1, expected.abs().max())
+    assert [int((logits.argmax(1) != labels).sum()) for logits in answers] == [150] * 3
 
 
 def test_the_onnx_file_names_its_classes_and_nothing_of_this_machine(folder):
