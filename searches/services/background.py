@@ -47,7 +47,8 @@ def ask_for(
     owner: Asker | None = None,
 ) -> BackgroundJob:
     """The open job about this subject, or else a new one that waits for a worker; payload is plain JSON."""
-    columns: dict[str, Any] = {"kind": kind, "title": title, "payload": dict(payload or {}), "candidate": candidate}
+    columns: dict[str, Any] = {"kind": kind, "title": title[:200], "candidate": candidate}
+    columns["payload"] = dict(payload or {})
     if isinstance(owner, AbstractBaseUser):
         columns["owner"] = owner
     wanted = {"subject": subject, "status__in": OPEN}

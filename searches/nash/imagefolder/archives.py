@@ -125,10 +125,10 @@ def check_directory(file: BinaryIO, label: str, most: int = MAX_ENTRIES) -> None
             f"{label} has a directory of {n_bytes / 2**20:,.0f} MB, more than the {limit / 2**20:,.0f} MB that its"
             " names can need."
         )
-    file.seek(max(0, position - n_bytes))
     n_entries = 0
     left = n_bytes
     with io.BufferedReader(io.FileIO(file.fileno(), closefd=False), CHUNK_BYTES) as directory:
+        directory.seek(max(0, position - n_bytes))  # of `file`, a seek within its buffer moves no descriptor
         while left >= 46:
             header = directory.read(46)
             if header[:4] != b"PK\x01\x02":
