@@ -133,6 +133,12 @@ def ensemble(site: Site, signed_in: Any, finished: str) -> str:
     return str(UUID(uuid))
 
 
+def make_files(page: Page) -> None:
+    """Have all files made of the model whose page this is, unless a test before this one has."""
+    if (button := page.get_by_role("button", name="Make all files")).is_visible():
+        button.click()
+
+
 def watch(page: Page, complaints: list[str], address: str = "") -> None:
     """Collect what the console says, errors of scripts, violations of the policy, requests that leave the site."""
     page.on("request", lambda request: None if _is_own(request.url, address) else complaints.append(request.url))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser.conftest import launch, watch
+from tests.browser.conftest import launch, make_files, watch
 from tests.browser.site import Site
 
 AXE = (Path(__file__).parents[1] / "vendor" / "axe" / "axe.min.js").read_text()
@@ -44,8 +44,7 @@ def menu(page: Page) -> list[str]:
 
 def test_no_page_has_a_serious_violation(open_page, finished, failed, ensemble):
     page = open_page(f"/searches/{finished}/model/")
-    if (make := page.get_by_role("button", name="Make all files")).is_visible():
-        make.click()
+    make_files(page)
     expect(page.get_by_text("Same answers everywhere")).to_be_visible(timeout=180_000)
     page.goto(f"/ensembles/{ensemble}/")
     expect(page.get_by_text("Test error together")).to_be_visible(timeout=90_000)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import launch
+from tests.browser.conftest import launch, make_files
 from tests.browser.site import wait_until
 
 RANGE = "() => document.getElementById('curves-plot').layout.xaxis.range.map((x) => Number(x.toFixed(6)))"
@@ -208,9 +208,7 @@ def test_a_zoom_survives_new_points_which_extend_the_curves(open_page: Callable[
 
 def test_the_page_of_a_model_has_the_numbers_behind_how_it_errs(open_page: Callable[..., Page], finished: str):
     page = open_page(f"/searches/{finished}/model/")
-    make = page.get_by_role("button", name="Make all files")  # it is assessed along with that
-    if make.is_visible():
-        make.click()
+    make_files(page)  # it is assessed along with that
     expect(page.locator("#evaluation")).to_be_visible(timeout=180_000)
     for of, n_columns in (("confusion", 3), ("calibration", 3)):
         head, *rows = saved(page, f"#{of}-data")

@@ -14,7 +14,7 @@ def test_two_seeds_are_chosen_in_the_list_and_compared_as_one_group(
     open_page: Callable[..., Page], site: Site, finished: str
 ):
     page = open_page()
-    other = launch(page, "Ended, seed 1", seed=1)
+    other = launch(page, "Ended, seed 1", seed=1, n_NM=6)
     expect(page.locator("#state")).to_contain_text("Finished:", timeout=180_000)
     page.goto("/?q=Ended")
     for name in ("Ended", "Ended, seed 1"):

@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from searches.nash.answering import model_input, softmax
+from tests.browser.conftest import make_files
 
 
 def pictures() -> dict[str, bytes]:
@@ -28,12 +29,12 @@ def pictures() -> dict[str, bytes]:
 
 
 def made_model(page) -> tuple[Any, list[str]]:
-    """An ONNX session on the model.onnx that a click makes, and the answers asked of the server from now on."""
+    """An ONNX session on the page's model.onnx, and the answers asked of the server from now on."""
     import onnxruntime
 
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.url.endswith("/answer/") else None)
-    page.get_by_role("button", name="Make all files").click()
+    make_files(page)
     link = page.get_by_role("link", name="model.onnx", exact=True)
     expect(link).to_be_visible(timeout=180_000)
     content = page.request.get(link.get_attribute("href")).body()
