@@ -82,18 +82,23 @@ class Pixels:
 
     def crop(self, indices: Tensor, draws: Draws) -> Tensor:
         """Augmented images (B, C, H, W), in channels_last order, of the images at `indices` (B,)."""
+        return self.crop_rows(indices, draws)[..., : self.channels].permute(0, 3, 1, 2)
+
+    def crop_rows(self, indices: Tensor, draws: Draws) -> Tensor:
+        """The same pixel by pixel as it lies in memory, (B, H, W, C), or (B, H, W, 4) where pixels are packed."""
         batch, h, w = len(indices), self.height, self.width
         y = torch.arange(h, device=self.rows.device) + (draws.top - draws.padding).view(-1, 1)  # (B, H)
         y = torch.where((y >= 0) & (y < h), y + (indices * h).view(-1, 1), len(self.rows) - 1)
         x = torch.arange(w, device=self.rows.device)
         x = torch.where(draws.flipped.view(-1, 1), w - 1 - x, x) + (draws.left - draws.padding).view(-1, 1)
         x = torch.where((x >= 0) & (x < w), x, w)  # (B, W)
-        block = self.rows.index_select(0, y.view(-1)).view(batch, h, w + 1, -1)
-        units = block.shape[-1]
-        block = block.gather(2, x.view(batch, 1, w, 1).expand(batch, h, w, units))  # (B, H, W, units)
+        block = self.rows.index_select(0, y.view(-1))  # (B * H, W + 1, units)
         if self.packed:
-            block = block.view(torch.uint8)[..., : self.channels]
-        return block.permute(0, 3, 1, 2)
+            # Without the unit's own dimension a gather along the columns takes the fast path.
+            columns = block.view(batch, h, w + 1).gather(2, x.view(batch, 1, w).expand(batch, h, w))
+            return columns.view(torch.uint8).view(batch, h, w, 4)
+        block = block.view(batch, h, w + 1, -1)
+        return block.gather(2, x.view(batch, 1, w, 1).expand(batch, h, w, block.shape[-1]))
 
 
 class MappedPixels:
@@ -104,11 +109,11 @@ class MappedPixels:
     def __init__(self, images: Tensor, device: torch.device, indices: Tensor | None) -> None:
         self.images, self.device, self.indices = images, device, indices
 
-    def crop(self, indices: Tensor, draws: Draws) -> Tensor:
-        """As Pixels.crop; `indices` (B,) on the CPU."""
+    def crop_rows(self, indices: Tensor, draws: Draws) -> Tensor:
+        """As Pixels.crop_rows; `indices` (B,) on the CPU."""
         chosen = indices if self.indices is None else self.indices[indices]
         batch = Pixels(self.images, self.device, indices=chosen)
-        return batch.crop(torch.arange(len(indices), device=self.device), draws)
+        return batch.crop_rows(torch.arange(len(indices), device=self.device), draws)
 
 
 def pixels_of(images: Tensor, device: torch.device, indices: Tensor | None = None) -> Pixels | MappedPixels:

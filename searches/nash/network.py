@@ -143,6 +143,17 @@ class Graph(nn.Module):
         # (image - mean) / std as one multiply-add instead of two passes.
         return torch.addcmul((-self.mean / self.std).view(-1, 1, 1), x, (1 / self.std).view(-1, 1, 1))
 
+    def normalise_rows(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
+        """Uint8 pixels as they lie, (N, H, W, P >= C), -> the normalised images (N, C, H, W), in channels_last order.
+
+        To the bit what normalise() makes of the same images, in `dtype`. A row of an image is one long run of numbers
+        here, several times faster than three at a time; what a pixel has beyond its channels is left out last.
+        """
+        channels, width, beyond = len(self.mean), rows.shape[2], rows.shape[3] - len(self.mean)
+        shift, scale = (functional.pad(t, (0, beyond)).repeat(width) for t in (-self.mean / self.std, 1 / self.std))
+        x = torch.addcmul(shift, rows.flatten(2).to(self.mean.dtype) / 255, scale).to(dtype).view(rows.shape)
+        return x[..., :channels].permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+
     def set_normalisation_(self, mean: Tensor, std: Tensor) -> None:
         """Store mean and standard deviation per channel, of images scaled 0..1. Raises ValueError if std <= 0."""
         if not bool((std > 0).all()):

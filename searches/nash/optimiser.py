@@ -98,21 +98,24 @@ class OptimiserStep:
         return [*self.network.state_dict().values(), *self.momenta.values(), self.sums]
 
     def _work(self, indices: Tensor, draws: Draws) -> None:
-        images = self._pixels.crop(indices, draws)
+        rows = self._pixels.crop_rows(indices, draws)
         labels = self._labels[indices.to(self.device)]
         self._optimiser.zero_grad(set_to_none=True)
-        for part, part_labels in zip(images.chunk(self.accumulate), labels.chunk(self.accumulate), strict=True):
+        for part, part_labels in zip(rows.chunk(self.accumulate), labels.chunk(self.accumulate), strict=True):
             self._backward(part, part_labels)
         if self.clip_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_gradient_norm)
         self._optimiser.step()
         self.network.clamp_lambdas_()
 
-    def _backward(self, images: Tensor, labels: Tensor) -> None:
+    def _backward(self, rows: Tensor, labels: Tensor) -> None:
         """Add the gradients of a batch, or of a part of one by its share; the loss is only added up."""
-        x = self.network.normalise(images) if images.dtype == torch.uint8 else images
-        dtype = self.dtype if self.dtype == torch.bfloat16 else x.dtype
-        logits = self.network(x.to(dtype=dtype, memory_format=torch.channels_last))
+        dtype = self.dtype if self.dtype == torch.bfloat16 else self.network.mean.dtype
+        if rows.dtype == torch.uint8:
+            x = self.network.normalise_rows(rows, dtype)
+        else:
+            x = rows.permute(0, 3, 1, 2).to(dtype=dtype, memory_format=torch.channels_last)
+        logits = self.network(x)
         loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
         (loss / self.batch_size).backward()  # type: ignore[no-untyped-call]
         self.sums += torch.stack((loss.detach(), (logits.argmax(1) == labels).sum()))

@@ -79,7 +79,7 @@ def test_images_too_many_for_memory_give_the_same_batches(monkeypatch, chosen):
     assert isinstance(mapped, MappedPixels)
     assert isinstance(resident, Pixels)
     order, draws = torch.tensor([4, 1, 5]), draw_augmentation(3, Augmentation(2, True), generator())
-    assert torch.equal(mapped.crop(order, draws), resident.crop(order, draws))
+    assert torch.equal(mapped.crop_rows(order, draws), resident.crop_rows(order, draws))
 
 
 def test_augment_leaves_its_batch_alone_and_follows_its_generator():

@@ -199,6 +199,17 @@ def test_bytes_and_fractions_are_normalised_alike():
     assert network.double().normalise(images).dtype == torch.float64
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_rows_of_pixels_are_normalised_to_the_same_bits(dtype, beyond):
+    network = random_network(small_architecture(), dtype=torch.float32)
+    network.set_normalisation_(torch.tensor([0.49, 0.48, 0.45]), torch.tensor([0.25, 0.24, 0.26]))
+    rows = torch.randint(0, 256, (40, 32, 32, 3 + beyond), dtype=torch.uint8)
+    x = network.normalise_rows(rows, dtype)
+    assert x.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(x, network.normalise(rows[..., :3].permute(0, 3, 1, 2)).to(dtype))
+
+
 def test_a_constant_channel_is_refused_as_a_divisor():
     with pytest.raises(ValueError, match="std"):
         Network(small_architecture()).set_normalisation_(torch.zeros(3), torch.tensor([1.0, 0.0, 1.0]))
