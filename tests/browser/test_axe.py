@@ -3,9 +3,11 @@
 What opens on a page, states that are over soon and a form with a mistake are looked at in the width of a phone.
 """
 
+from functools import partial
 from pathlib import Path
 
-from playwright.sync_api import Page, ViewportSize, expect
+from django.template.loader import render_to_string
+from playwright.sync_api import Page, Route, ViewportSize, expect
 
 from tests.browser.conftest import launch, make_files, watch
 from tests.browser.site import Site
@@ -98,6 +100,19 @@ def states_of(page: Page, running: str) -> dict[str, dict[str, list[str]]]:
     return found | {"stopped": violations(page)}
 
 
+def refusals(page: Page) -> dict[str, dict[str, list[str]]]:
+    """The pages that say what went wrong, under addresses that the browser does not log as refused."""
+    found = {}
+    for name in ("403", "403_csrf", "404", "500"):
+        html = render_to_string(f"{name}.html")
+        page.route(f"**/refused/{name}/", partial(Route.fulfill, body=html, content_type="text/html"))
+        page.goto(f"/refused/{name}/")
+        expect(page.get_by_role("link", name="Go to the searches")).to_be_visible()
+        assert page.evaluate("getComputedStyle(document.querySelector('.btn-primary')).display") == "flex"
+        found[name] = violations(page)
+    return found
+
+
 def test_a_site_without_searches_has_none_either(browser, tmp_path):
     site = Site(tmp_path / "empty", workers=0)
     try:
@@ -113,6 +128,7 @@ def test_a_site_without_searches_has_none_either(browser, tmp_path):
         for path in dict.fromkeys(["/", *menu(page), "/accounts/login/"]):
             page.goto(path)
             found[path] = violations(page)
+        found |= refusals(page)
         assert complaints == []
         context.close()
     finally:

@@ -20,6 +20,12 @@ window.Notification = class {
 };
 """
 """Notes what somebody would be told, and then throws, as browsers of Android do."""
+CANNOT_NOTIFY = """
+window.Notification = class {
+  static permission = "default";
+  constructor() { throw new TypeError("Illegal constructor."); }
+};
+"""
 
 
 def test_a_mistake_is_shown_and_mended_and_the_budget_adds_up(open_page):
@@ -64,6 +70,7 @@ def test_a_search_is_watched_to_its_end_and_its_model_taken_away(open_page, site
     uuid = launch(page, "Watched", epoch_final=60)
     page.get_by_role("button", name="Tell me at the end").click()
     expect(page.get_by_role("button", name="Tells you at the end")).to_have_attribute("aria-pressed", "true")
+    nobody_is_offered_what_the_browser_cannot_do(page)
     page.evaluate("window.neverReloaded = true")
     grow_while_it_trains(page)
     expect(page.locator("#state")).to_contain_text("Finished:", timeout=180_000)
@@ -81,6 +88,17 @@ def test_a_search_is_watched_to_its_end_and_its_model_taken_away(open_page, site
     path = tmp_path / "model.zip"
     download.value.save_as(path)
     assert {"model.safetensors", "architecture.json", "model.py"} <= set(zipfile.ZipFile(path).namelist())
+
+
+def nobody_is_offered_what_the_browser_cannot_do(page: Page) -> None:
+    """In a browser that knows notifications and makes none, the button that promises one is not there."""
+    other = page.context.new_page()
+    other.add_init_script(CANNOT_NOTIFY)
+    other.goto(page.url)
+    expect(other.locator("#progress")).to_be_visible()
+    other.wait_for_function("document.title.includes('%')")  # what draws the button has drawn
+    expect(other.locator("#notify")).to_be_hidden()
+    other.close()
 
 
 def grow_while_it_trains(page: Page) -> None:
