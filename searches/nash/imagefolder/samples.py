@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def copies_across(folder: Path, seed: int, n_validation: int | None) -> int:
 
     `seed`: as derived for the split. Raises OSError where it was not kept which images are there more than once.
     """
+    return _copies_across(folder, (folder / COPIES).stat().st_mtime_ns, seed, n_validation)
+
+
+@lru_cache(maxsize=256)
+def _copies_across(folder: Path, written: int, seed: int, n_validation: int | None) -> int:
+    """Counted once for the file that was `written` then: to split a large set takes longer than a page may."""
     copies = np.load(folder / COPIES, allow_pickle=False)  # (n, 2): index, index of the first alike
     labels, taken = _validation_set(folder, seed, n_validation)
     is_held_back = np.zeros(len(labels), dtype=bool)
