@@ -8,7 +8,7 @@ from itertools import cycle, islice
 import pytest
 
 from tests.durability.killing import kill_at_random
-from tests.durability.running import CANDIDATES, EVENTS, LEASE_SECONDS, SETTINGS, N, Site, scaled
+from tests.durability.running import CANDIDATES, DEATHS, EVENTS, LEASE_SECONDS, SETTINGS, N, Site, scaled
 from tests.durability.servers import Redis
 
 pytestmark = [
@@ -80,6 +80,7 @@ def test_postgresql_is_restarted_in_the_middle(on_postgres, postgres, undisturbe
         assert on_postgres.finished(uuid) == "finished"
         rows = on_postgres.rows(CANDIDATES, uuid)
         assert {row[1] for row in rows} == {"done"}
+        assert on_postgres.rows(DEATHS, uuid) == []
         assert on_postgres.results(uuid) == undisturbed
         on_postgres.is_whole()
 
