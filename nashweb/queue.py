@@ -5,7 +5,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from huey import Huey, PostgresHuey, PriorityRedisHuey, SqliteHuey
 from huey.registry import Message
@@ -14,6 +14,31 @@ from redis import ConnectionPool
 
 REDIS_SECONDS = 5.0
 """A Redis server that is silent for longer does not answer; a worker's wait for a message is cut after one second."""
+
+SILENT_SERVER = {
+    "connect_timeout": "10",  # seconds
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",  # milliseconds
+}
+"""libpq's own words for when a connection is given up to which no answer comes: after about half a minute."""
+
+
+def given_up_when_silent(database_url: str) -> str:
+    """The address of a PostgreSQL server, with SILENT_SERVER where it does not say otherwise; another as it is.
+
+    A server whose machine or network is gone closes no connection. By the system's own patience a worker would wait
+    for it for a quarter of an hour, or for two hours if it has asked already.
+    """
+    if not is_postgres(database_url):
+        return database_url
+    url = urlsplit(database_url)
+    return url._replace(query=urlencode({**SILENT_SERVER, **dict(parse_qsl(url.query))})).geturl()
+
+
+def is_postgres(database_url: str) -> bool:
+    return database_url.startswith(("postgres:", "postgresql:"))
 
 
 class JSONSerializer(Serializer):
@@ -45,7 +70,7 @@ def make_queue(folder: Path, database_url: str, redis_url: str) -> Huey:
     if redis_url:
         pool = ConnectionPool.from_url(redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
         return PriorityRedisHuey(_name_in_redis(folder, database_url), connection_pool=pool, **common)
-    if database_url.startswith(("postgres:", "postgresql:")):
+    if is_postgres(database_url):
         return PostgresHuey("nash", dsn=database_url, create_tables=False, **common)
     return SqliteHuey("nash", filename=str(folder / "queue.sqlite3"), timeout=20, **common)
 

@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 from nashweb.datafolder import data_folder, secret_key
 from nashweb.environment import flag, read_env_file, words
 from nashweb.models_storage import models_storage
-from nashweb.queue import make_queue
+from nashweb.queue import given_up_when_silent, make_queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file(BASE_DIR / ".env")
@@ -73,7 +73,7 @@ TEMPLATES = [
 
 # The database. SQLite: IMMEDIATE takes the write lock when a transaction begins; without it, a transaction
 # that reads and then writes fails at once whenever another wrote in between, whatever the timeout says.
-DATABASE_URL = os.environ.get("DATABASE_URL") or f"sqlite:///{NASH_DATA_DIR / 'nash.sqlite3'}"
+DATABASE_URL = given_up_when_silent(os.environ.get("DATABASE_URL") or f"sqlite:///{NASH_DATA_DIR / 'nash.sqlite3'}")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from huey.registry import Message
+from psycopg.conninfo import conninfo_to_dict
 
 from nashweb import datafolder
 from nashweb.environment import flag, read_env_file, words
-from nashweb.queue import JSONSerializer, make_queue
+from nashweb.queue import JSONSerializer, given_up_when_silent, make_queue
 
 ROOT = Path(__file__).resolve().parents[2]
 PRINT_SETTINGS = """
@@ -21,7 +22,7 @@ import json
 from nashweb import settings as s
 print(json.dumps({"debug": s.DEBUG, "database": s.DATABASES["default"], "queue": type(s.HUEY).__name__,
     "immediate": s.HUEY.immediate, "results": s.HUEY.results, "serializer": type(s.HUEY.serializer).__name__,
-    "folder": str(s.NASH_DATA_DIR), "key": s.SECRET_KEY}, default=str))
+    "dsn": getattr(s.HUEY.storage, "dsn", ""), "folder": str(s.NASH_DATA_DIR), "key": s.SECRET_KEY}, default=str))
 """
 
 
@@ -79,6 +80,21 @@ def test_postgresql_is_the_queue_where_there_is_no_redis(tmp_path):
     assert found["queue"] == "PostgresHuey"
     assert found["database"]["ENGINE"] == "django.db.backends.postgresql"
     assert found["database"]["OPTIONS"]["pool"]
+
+
+def test_a_postgresql_server_that_falls_silent_is_given_up_within_a_minute(tmp_path):
+    asked = "postgres://nash:a%40b@127.0.0.1:1/nash?sslmode=require&tcp_user_timeout=5000"
+    found = fresh_settings(tmp_path, DATABASE_URL=asked)
+    options, dsn = found["database"]["OPTIONS"], found["dsn"]
+    assert found["database"]["PASSWORD"] == "a@b"
+    for told in (options, conninfo_to_dict(dsn)):
+        assert int(told["connect_timeout"]) <= 10
+        waits = [int(told[f"keepalives_{name}"]) for name in ("idle", "interval", "count")]
+        assert waits[0] + waits[1] * waits[2] <= 30
+        assert (told["sslmode"], int(told["tcp_user_timeout"])) == ("require", 5000)  # what the address says holds
+    assert conninfo_to_dict(dsn)["password"] == "a@b"
+    assert int(conninfo_to_dict(given_up_when_silent("postgres://db/nash"))["tcp_user_timeout"]) == 30_000
+    assert given_up_when_silent("sqlite:////data/nash.sqlite3") == "sqlite:////data/nash.sqlite3"
 
 
 def test_many_first_starts_at_once_agree_on_one_secret_key(data_folder):
