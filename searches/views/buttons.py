@@ -50,18 +50,18 @@ RETRY_WORDS = (
 )
 ROW = (
     Button(
-        "pause", "Pause", "pause",
-        "What trains now stops within seconds. Its last checkpoint is kept, at most one epoch is trained again. "
-        "Resume goes on from there.",
-        ask="Pause this search?", yes="Pause",
-    ),
-    Button(
         "go_on", "Go on", "play",
         f"What is open is trained with engine version {ENGINE_VERSION} from now on, with any number of threads, on "
         "any numeric path. Results from there on are no longer those that the search would have found as it began; "
         "its page, its report and the model card say so. What is decided stays as it is; what was interrupted goes "
         "on from its checkpoint.",
         ask=f"Go on with engine version {ENGINE_VERSION}?", yes="Go on", is_primary=True, needs="use",
+    ),
+    Button(
+        "pause", "Pause", "pause",
+        "What trains now stops within seconds. Its last checkpoint is kept, at most one epoch is trained again. "
+        "Resume goes on from there.",
+        ask="Pause this search?", yes="Pause",
     ),
     Button("resume", "Resume", "play", "It goes on from the last checkpoints.", is_primary=True),
     Button(

@@ -152,7 +152,7 @@ async def test_a_search_that_every_worker_refuses_hears_of_it_each_second():
         versions = {"engine": search.engine_version + 1}
         services.worker_beat(services.WorkerIdentity("alpha:cpu-0", "alpha", 1, "CPU", versions), None)
 
-    async with listening(search, cookies, after=1) as browser:
+    async with listening(search, cookies, after=1) as browser, asyncio.timeout(20):
         frames = []
         while not frames or not frames[-1]["search"]["refused"]:
             frame = await browser.frame()
