@@ -67,7 +67,7 @@ class Search(models.Model):
     reason = models.TextField(blank=True, help_text="why it failed, was paused or stopped, in words")
     seq = models.PositiveBigIntegerField(default=0, help_text="number of its newest event")
     engine_version = models.PositiveIntegerField(default=engine_version)
-    went_on = models.JSONField(default=list, help_text="its marks: from where on, engine version before and after")
+    went_on = models.JSONField(default=list, help_text="its marks: when it was told to go on, from where, with what")
     dataset_digest = models.CharField(max_length=64)
     hours_limit = models.FloatField(null=True, blank=True, help_text="budget: no step begins after so many hours")
     accuracy_goal = models.FloatField(null=True, blank=True, help_text="budget: no step begins once it is reached")

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='search',
             name='went_on',
-            field=models.JSONField(default=list, help_text='its marks: from where on, engine version before and after'),
+            field=models.JSONField(default=list, help_text='its marks: when it was told to go on, from where, with what'),
         ),
         migrations.CreateModel(
             name='Refusal',

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from searches.models import ENGINE_VERSION, Candidate, Event, Refusal, Search
 from searches.nash.hillclimb import ENDED
@@ -29,15 +30,21 @@ def go_on(search: Search, by: By) -> list[int]:
     """
     with transaction.atomic():
         locked = locked_for("go_on", search, by)
-        before = locked.engine_version
-        if before == ENGINE_VERSION and not ((unfit := why_refused(locked)) and unfit.can_go_on):
+        before, unfit = locked.engine_version, why_refused(locked)
+        if before == ENGINE_VERSION and not (unfit and unfit.can_go_on):
             raise Refused(
                 f"“{locked.name}” is of engine version {ENGINE_VERSION}, as this site is, and no training of it is "
                 "refused for its threads or its numeric path by every worker: it goes on by itself."
             )
         changed = _let_open(locked)
         open_rows = list(locked.candidates.exclude(status__in=ENDED).defer("architecture", "correct"))
-        mark = {"before": before, "after": ENGINE_VERSION, "where": _where(locked, open_rows)}
+        mark = {
+            "before": before,
+            "after": ENGINE_VERSION,
+            "where": _where(locked, open_rows),
+            "at": timezone.now().isoformat(),
+            "seconds_refused": _seconds_refused(locked) if unfit else 0.0,
+        }
         Search.objects.filter(pk=locked.pk, engine_version=before).update(
             engine_version=ENGINE_VERSION, went_on=[*locked.went_on, mark]
         )
@@ -52,6 +59,14 @@ def go_on(search: Search, by: By) -> list[int]:
             candidates=[candidate_state(candidate_of(locked, pk)) for pk in changed],
         )
         return pending_ids(locked) if allows("train", locked.status) else []
+
+
+def _seconds_refused(search: Search) -> float:
+    """For how long nothing has happened to a search that every worker refuses: that is not spent of its budget."""
+    if search.started is None:
+        return 0.0
+    newest = search.events.exclude(kind="warning").latest("seq")  # each worker's first refusal is one
+    return round((timezone.now() - newest.at).total_seconds(), 1)
 
 
 def _let_open(search: Search) -> list[int]:

@@ -1,6 +1,9 @@
 """Going on, marked: with another engine version, or on other threads and another numeric path."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from searches import selectors, services
 from searches.models import ENGINE_VERSION, Candidate, Event, Refusal, Search
@@ -85,7 +88,9 @@ def test_version_mark_and_event_are_written_together_and_what_is_decided_stays(a
     assert sorted(services.go_on(search, alice)) == sorted(waiting)
     search.refresh_from_db()
     assert (search.engine_version, search.status) == (ENGINE_VERSION, "running")
-    assert search.went_on == [{"before": OLD, "after": ENGINE_VERSION, "where": "step 2"}]
+    (mark,) = search.went_on
+    assert (mark["before"], mark["after"], mark["where"]) == (OLD, ENGINE_VERSION, "step 2")
+    assert mark["seconds_refused"] == 0.0  # no worker answered: it waited, and was not refused
     event = search.events.last()
     assert (event.kind, event.level) == ("search_went_on", Event.Level.WARNING)
     assert event.words.startswith(
@@ -207,3 +212,22 @@ def test_each_time_it_goes_on_is_a_mark_of_its_own():
     search.refresh_from_db()
     words = f"{OLD}, from the pretraining on {ENGINE_VERSION}, from step 1 on {ENGINE_VERSION}"
     assert selectors.engine_words(search) == words
+
+
+def test_the_hours_in_which_every_worker_refused_it_are_not_spent_of_its_budget():
+    search = make_search(hours_limit=12.0)
+    run_to(search, "1.3")
+    days_ago = timezone.now() - timedelta(days=3)
+    Search.objects.filter(pk=search.pk).update(started=days_ago - timedelta(hours=1))
+    Event.objects.filter(search=search).update(at=days_ago)
+    of_old(search)
+    identity = services.WorkerIdentity("alpha:cpu-0", "alpha", 1, "CPU", {"engine": ENGINE_VERSION})
+    services.worker_beat(identity, None)
+    services.warn_once(search.pk, "Tiny, 1.3: its engine version is another one")
+    assert services.heed_budgets() == []
+    services.go_on(search, BY)
+    search.refresh_from_db()
+    assert 3600 <= selectors.seconds_spent(search) < 3660
+    assert selectors.seconds_spent(search, until=days_ago) == 3600  # as of then it had not stood yet
+    assert services.heed_budgets() == []
+    assert search.search_config.n_steps == 2
