@@ -120,7 +120,8 @@ def seconds_spent(search: Search, *, until: datetime | None = None) -> float:
         return 0.0
     end = until or search.ended or timezone.now()
     turns = search.events.filter(kind__in=(*STANDS_STILL, *GOES_ON), at__lte=end).order_by("seq")
-    stood = sum(mark["seconds_refused"] for mark in search.went_on if datetime.fromisoformat(mark["at"]) <= end)
+    marks = [mark for mark in search.went_on if datetime.fromisoformat(mark["at"]) <= end]
+    stood = sum(float(mark["seconds_refused"]) for mark in marks)
     return max(0.0, (end - search.started).total_seconds() - _pauses(list(turns), search.started, end) - stood)
 
 
