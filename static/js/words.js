@@ -18,7 +18,7 @@ export function stateWords(store, silence) {
 }
 
 /** Whether it stands still although workers answer: the server says each second why all of them refuse it. */
-export const isRefused = (store) => store.search.refused !== "" && (store.search.status === "waiting" || store.search.status === "running");
+export const isRefused = (store) => Boolean(store.search.refused) && ["waiting", "running"].includes(store.search.status);
 
 /** A reason as a sentence: "paused by ada" -> "Paused by ada." */
 function sentence(text) {
