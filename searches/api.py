@@ -48,12 +48,14 @@ api.add_router("ensembles", ensembles)
 
 
 class SearchLine(Schema):
-    """A search in the list."""
+    """A search in the list. `engine`: its engine version; of one that went on with another, from where on."""
 
     uuid: UUID
     name: str
     status: str
     reason: str
+    engine_version: int
+    engine: str
     dataset: str
     preset: str
     seq: int

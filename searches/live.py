@@ -21,6 +21,7 @@ from django.db import DatabaseError, connection, connections
 
 from searches import selectors
 from searches.models import Event, Search
+from searches.selectors.waiting import TRAINS_IN
 from searches.services.events import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -189,7 +190,10 @@ class Tail:
                 self._wake(feed)
 
     def _take_pulse(self, feeds: list[Feed]) -> None:
-        """The frames without a number: what boards tell, workers' beats, how far trainings and their jobs are."""
+        """The frames without a number: what boards tell, workers' beats, how far trainings and their jobs are.
+
+        Of a search that is to be trained also whether every worker refuses it.
+        """
         searches = [feed.search_id for feed in feeds if isinstance(feed.search_id, int)]
         beats = encode({"kind": "heartbeat", "workers": selectors.worker_dicts()}) if searches else ""
         jobs = selectors.job_frames(of_searches=searches) if searches else []
@@ -206,7 +210,10 @@ class Tail:
         search = Search.objects.select_related("dataset").filter(pk=feed.search_id).first()
         is_told = search is not None and (search.status == "running" or search.disk_bytes != feed.disk_bytes)
         feed.disk_bytes = search.disk_bytes if search else 0
-        return [encode(selectors.progress_frame(search))] if search and is_told else []
+        if search is None:
+            return []
+        fit = [{"kind": "fit", "search": selectors.fit_fields(search)}] if search.status in TRAINS_IN else []
+        return list(map(encode, ([selectors.progress_frame(search)] if is_told else []) + fit))
 
     def _wake(self, feed: Feed) -> None:
         with self._lock:

@@ -17,6 +17,7 @@ from searches.models_ensembles import Ensemble as Ensemble
 from searches.models_ensembles import EnsembleFile as EnsembleFile
 from searches.models_ensembles import EnsembleMember as EnsembleMember
 from searches.models_jobs import BackgroundJob as BackgroundJob
+from searches.models_jobs import Refusal as Refusal
 from searches.models_jobs import Worker as Worker
 from searches.models_start import StartNetwork as StartNetwork
 from searches.nash.architecture import Architecture
@@ -66,6 +67,7 @@ class Search(models.Model):
     reason = models.TextField(blank=True, help_text="why it failed, was paused or stopped, in words")
     seq = models.PositiveBigIntegerField(default=0, help_text="number of its newest event")
     engine_version = models.PositiveIntegerField(default=engine_version)
+    went_on = models.JSONField(default=list, help_text="its marks: when it was told to go on, from where, with what")
     dataset_digest = models.CharField(max_length=64)
     hours_limit = models.FloatField(null=True, blank=True, help_text="budget: no step begins after so many hours")
     accuracy_goal = models.FloatField(null=True, blank=True, help_text="budget: no step begins once it is reached")

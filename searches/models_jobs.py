@@ -75,3 +75,20 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Refusal(models.Model):
+    """A training that a worker would not take: until a claim of it succeeds, or what was fixed is let go of."""
+
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="refusals")
+    candidate = models.ForeignKey("searches.Candidate", models.CASCADE, related_name="refusals")
+    thing = models.CharField(max_length=32, help_text="in what worker and training differ")
+    words = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["worker", "candidate"], name="one_refusal_per_worker"),
+        ]
+
+    def __str__(self) -> str:
+        return self.words

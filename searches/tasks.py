@@ -65,6 +65,7 @@ def start_worker() -> None:
     atexit.register(leave)
     for part in ("runner", "checkpoints", "export"):
         import_module(f"searches.nash.{part}")
+    services.forget_refusals(post.name)
     logger.info("worker %s is ready", post.name)
 
 

@@ -75,6 +75,7 @@ urlpatterns = [
     path("searches/<uuid:uuid>/extend/", views.search_extend, name="search_extend"),
     path("searches/<uuid:uuid>/retry/", views.search_retry, name="search_retry"),
     path("searches/<uuid:uuid>/run-next/", views.search_run_next, name="search_run_next"),
+    path("searches/<uuid:uuid>/go-on/", views.search_go_on, name="search_go_on"),
     path("searches/<uuid:uuid>/compare/", views.search_compare, name="search_compare"),
     path("searches/<uuid:uuid>/delete/", views.search_delete, name="search_delete"),
     path("searches/<uuid:uuid>/undelete/", views.search_undelete, name="search_undelete"),

@@ -24,6 +24,7 @@ from searches import disk, selectors, services, slots
 from searches import worker_files as files
 from searches.models import Candidate, Search
 from searches.nash.config import InvalidConfig
+from searches.selectors import refusals
 from searches.services import Lease, LeaseLost, UnfitWorker
 from searches.worker_run import Run, WorkerStops
 
@@ -117,7 +118,7 @@ def _train(candidate: Candidate, post: Post, is_due: Callable[[], bool]) -> list
     except UnfitWorker as error:
         logger.warning("%s", error)
         services.warn_once(candidate.search_id, str(error))
-        services.record_refusal(post.name, str(error))
+        services.record_refusal(post.name, candidate.pk, error.thing, str(error))
         return None
     except Exception as error:
         if not disk.is_full(error, settings.NASH_DATA_DIR):
@@ -131,8 +132,9 @@ def _check_settings(candidate: Candidate) -> None:
         candidate.search.search_config  # noqa: B018  (read for what it raises)
     except InvalidConfig as error:
         raise UnfitWorker(
+            refusals.SETTINGS,
             f"{candidate.search.name}: this worker does not understand its settings: {error}; a worker of the "
-            "version that launched it must train it"
+            "version that launched it must train it",
         ) from error
 
 
@@ -148,8 +150,9 @@ def _cores(candidate: Candidate, device: str, post: Post, is_due: Callable[[], b
     n_threads = candidate.threads or threads_of(candidate)
     if n_threads > len(slots.usable_cores()):
         raise UnfitWorker(
+            refusals.THREADS,
             f"{candidate.search.name}, {candidate.code}: it is trained with {n_threads} threads, this worker "
-            f"has {len(slots.usable_cores())} cores; a worker with more must train it"
+            f"has {len(slots.usable_cores())} cores; a worker with more must train it",
         )
     gives_up = _GivesUp(is_due, post)
     folder = Path(settings.NASH_DATA_DIR) / "slots" / socket.gethostname()  # hosts may share the data folder
@@ -216,7 +219,8 @@ def _images(candidate: Candidate) -> ImageSet:
     try:
         return files.load_images(candidate.search.dataset)
     except DamagedDataset as error:
-        raise UnfitWorker(f"{candidate.search.name}: this worker cannot read its data set: {error}") from error
+        words = f"{candidate.search.name}: this worker cannot read its data set: {error}"
+        raise UnfitWorker(refusals.IMAGES, words) from error
 
 
 def _train_leased(candidate: Candidate, lease: Lease, images: ImageSet, device: str, post: Post) -> list[int]:

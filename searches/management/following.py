@@ -74,6 +74,8 @@ def progress_line(search: Search) -> str:
     parts = [_stage(search, rows)]
     if running:
         parts.append(", ".join(_training(row) for row in running))
+    elif unfit := selectors.why_refused(search):
+        parts.append(f"refused {unfit.brief}")
     else:
         parts.append("waiting for a worker" if not selectors.workers_alive().exists() else "about to train")
     if accuracies:

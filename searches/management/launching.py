@@ -216,6 +216,16 @@ def _comparison(candidate: Candidate) -> dict[str, Any]:
     }
 
 
+def state_lines(search: Search) -> list[str]:
+    """Name and state; where there is more to say, its engine versions, and why every worker refuses it."""
+    lines = [f"{search.name}  ({search.uuid})  {search.status}"]
+    if search.went_on:
+        lines.append(f"Engine version {selectors.engine_words(search)}.")
+    if unfit := selectors.why_refused(search):
+        lines.append(f"Every worker refuses it. {unfit.words}")
+    return lines
+
+
 def result_lines(search: Search) -> list[str]:
     """How the search ended, in words."""
     result = result_of(search)

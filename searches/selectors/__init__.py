@@ -14,6 +14,7 @@ from searches.selectors.files import (
 )
 from searches.selectors.forecast import Forecast, forecast
 from searches.selectors.log import event_frame, events_after, log_pages, newest_events
+from searches.selectors.marks import engine_words
 from searches.selectors.models import best_so_far, model_info
 from searches.selectors.operators import operator_table, operators_of
 from searches.selectors.progress import (
@@ -23,6 +24,7 @@ from searches.selectors.progress import (
     progress_frame,
     seconds_spent,
 )
+from searches.selectors.refusals import fit_fields, why_refused
 from searches.selectors.snapshot import (
     candidate_dict,
     candidate_dicts,
@@ -57,8 +59,10 @@ __all__ = [
     "checkpoint_paths",
     "deleted_for",
     "disk_use",
+    "engine_words",
     "event_frame",
     "events_after",
+    "fit_fields",
     "forecast",
     "in_order",
     "is_superseded",
@@ -93,6 +97,7 @@ __all__ = [
     "visible_to",
     "waiting_candidates",
     "waiting_jobs",
+    "why_refused",
     "worker_dicts",
     "worker_signs",
     "workers_alive",

@@ -17,7 +17,9 @@ from searches.models import BackgroundJob, Candidate, Search
 from searches.selectors.background import OPEN, job_dict
 from searches.selectors.listed_trainings import trainings_of
 from searches.selectors.listing import listing, tags_of
-from searches.selectors.workers import WORKER_GONE_SECONDS, queue_length, worker_dicts, workers_alive
+from searches.selectors.refusals import refused_by_all, workers_answering
+from searches.selectors.waiting import TRAINS_IN
+from searches.selectors.workers import WORKER_GONE_SECONDS, queue_length, worker_dicts
 
 Frame = dict[str, Any]
 MOST_LINES = 40
@@ -31,11 +33,14 @@ _lock = threading.Lock()
 
 def list_version() -> str:
     """Another one wherever the list reads otherwise, but for how far is what trains. The same in every process."""
-    columns = ("pk", "uuid", "seq", "status", "disk_bytes")
+    columns = ("pk", "uuid", "seq", "status", "disk_bytes", "engine_version", "deleted")
     rows = list(Search.objects.order_by("pk").values_list(*columns))
-    tokens = _tokens_of({uuid: seq for _, uuid, seq, _, _ in rows})
-    facts = [(pk, tokens.get(uuid), disk if status != "running" else 0) for pk, uuid, _, status, disk in rows]
-    return _digest(workers_alive().count(), facts)
+    tokens = _tokens_of({uuid: seq for _, uuid, seq, *_ in rows})
+    facts = [(pk, tokens.get(uuid), disk if status != "running" else 0) for pk, uuid, _, status, disk, *_ in rows]
+    workers = workers_answering()
+    versions = {pk: engine for pk, _, _, status, _, engine, gone in rows if status in TRAINS_IN and gone is None}
+    refused = [(pk, unfit.brief) for pk, unfit in refused_by_all(workers, versions).items()]
+    return _digest(len(workers), refused, facts)
 
 
 def _tokens_of(seqs: dict[UUID, int]) -> dict[UUID, str]:

@@ -1,7 +1,7 @@
 """The list of searches: one line each, in a number of queries that does not grow with the lines."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -18,9 +18,8 @@ from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import COMPARISON_KINDS
 from searches.selectors.access import Asker, deleted_for
 from searches.selectors.listed_trainings import Telling, Trainings, trainings_of, unchanged_of
-from searches.selectors.waiting import TRAINS_IN
+from searches.selectors.refusals import Unfit, refused_by_all, versions_under_way, workers_answering
 from searches.selectors.wanted import NOBODY, STATES, Wanted, filtered, in_state, ordered
-from searches.selectors.workers import workers_alive
 
 PAGE = 50
 EPOCH_SETTINGS = ("epoch_pretrain", "n_steps", "n_neigh", "epoch_neigh", "epoch_final", "comparisons")
@@ -29,7 +28,7 @@ EPOCH_SETTINGS = ("epoch_pretrain", "n_steps", "n_neigh", "epoch_neigh", "epoch_
 
 @dataclass(frozen=True)
 class Line:
-    """A search as the list shows it. `accuracies`: of the winners, model_0 first; `state`: its status, or stalled.
+    """A search as the list shows it. `accuracies`: of the winners, model_0 first; `state`: one of STATES.
 
     `n_before`: how many searches are trained before it; None where it does not wait to be trained.
     """
@@ -83,6 +82,18 @@ class Listed:
 
 
 @dataclass(frozen=True)
+class Crew:
+    """Whether any worker answers, and by primary key which searches all that answer refuse.
+
+    `places`: how many searches are trained before each of the others that are to be trained.
+    """
+
+    anybody: bool
+    refused: Mapping[int, Unfit]
+    places: Mapping[int, int]
+
+
+@dataclass(frozen=True)
 class Choices:
     """What can be filtered by: names of data sets, owners and tags that searches have; `is_any`: a search exists."""
 
@@ -108,23 +119,24 @@ def deleted_listing(user: Asker) -> list[DeletedLine]:
 
 def page_of(searches: QuerySet[Search], want: Wanted) -> Listed:
     """The page that is wanted, the last one where there are fewer."""
-    anybody = workers_alive().exists()
+    crew = _crew()
     found = filtered(searches, want)
-    counts = _counts(found, anybody=anybody)
+    counts = _counts(found, crew)
     n = counts.get(want.state, 0) if want.state else sum(counts.values())
     n_pages = max(1, -(-n // PAGE))
     page = min(want.page, n_pages)
-    rows = ordered(in_state(found, want.state, anybody=anybody), want.sort)[(page - 1) * PAGE : page * PAGE]
+    in_it = in_state(found, want.state, anybody=crew.anybody, refused=crew.refused)
+    rows = ordered(in_it, want.sort)[(page - 1) * PAGE : page * PAGE]
     is_filtered = want.text or want.dataset or want.owner or want.tag
-    in_all = _counts(searches, anybody=anybody) if is_filtered else counts
-    return Listed(want, _lines(rows, anybody=anybody), counts, in_all, n, page, n_pages)
+    in_all = _counts(searches, crew) if is_filtered else counts
+    return Listed(want, _lines(rows, crew), counts, in_all, n, page, n_pages)
 
 
 def all_of(searches: QuerySet[Search], want: Wanted) -> list[Line]:
     """Every line that is wanted, whatever the page."""
-    anybody = workers_alive().exists()
-    found = in_state(filtered(searches, want), want.state, anybody=anybody)
-    return _lines(ordered(found, want.sort), anybody=anybody)
+    crew = _crew()
+    found = in_state(filtered(searches, want), want.state, anybody=crew.anybody, refused=crew.refused)
+    return _lines(ordered(found, want.sort), crew)
 
 
 def choices(searches: QuerySet[Search]) -> Choices:
@@ -140,19 +152,28 @@ def listing(searches: QuerySet[Search]) -> list[Line]:
     return all_of(searches, Wanted())
 
 
-def _counts(searches: QuerySet[Search], *, anybody: bool) -> dict[str, int]:
-    by_status = searches.order_by().values_list("status").annotate(n=Count("pk", distinct=True))
-    found = {("stalled" if s == "running" and not anybody else s): n for s, n in by_status}
+def _crew() -> Crew:
+    workers, versions = workers_answering(), versions_under_way()
+    refused = refused_by_all(workers, versions)
+    in_turn = [pk for pk in versions if pk not in refused]
+    return Crew(bool(workers), refused, {pk: place for place, pk in enumerate(in_turn)})
+
+
+def _counts(searches: QuerySet[Search], crew: Crew) -> dict[str, int]:
+    others = searches.exclude(pk__in=crew.refused) if crew.refused else searches
+    by_status = others.order_by().values_list("status").annotate(n=Count("pk", distinct=True))
+    found = {("stalled" if s == "running" and not crew.anybody else s): n for s, n in by_status}
+    if crew.refused and (n := searches.filter(pk__in=crew.refused).order_by().values("pk").distinct().count()):
+        found["refused"] = n
     return {state: found[state] for state in STATES if state in found}
 
 
-def _lines(searches: QuerySet[Search], *, anybody: bool) -> list[Line]:
+def _lines(searches: QuerySet[Search], crew: Crew) -> list[Line]:
     rows = _with_few_relations(list(searches.defer("note", "operators")))
     trainings = trainings_of(rows)
-    places = _places()
     unchanged = unchanged_of([pk for pk, of in trainings.items() if of.is_under_way])
     tags = tags_of([search.pk for search in rows])
-    return [_line(s, tuple(tags[s.pk]), trainings[s.pk], anybody, places.get(s.pk), unchanged) for s in rows]
+    return [_line(s, tuple(tags[s.pk]), trainings[s.pk], crew, unchanged) for s in rows]
 
 
 def _with_few_relations(searches: list[Search]) -> list[Search]:
@@ -174,29 +195,23 @@ def tags_of(search_ids: Sequence[int]) -> dict[int, list[str]]:
     return tags
 
 
-def _places() -> dict[int, int]:
-    """How many searches are trained before each that is to be trained, as selectors/waiting.py orders them."""
-    trained = Search.objects.filter(status__in=TRAINS_IN, deleted=None).order_by("-priority", "created", "pk")
-    return {pk: place for place, pk in enumerate(trained.values_list("pk", flat=True))}
-
-
 def _line(
     search: Search,
     tags: tuple[str, ...],
     trainings: Trainings,
-    anybody: bool,
-    n_before: int | None,
+    crew: Crew,
     unchanged: set[int],
 ) -> Line:
     candidates = trainings.telling
     winners = [c for c in candidates if c.is_winner and c.val_accuracy is not None]
     final = next((c for c in reversed(candidates) if c.kind == Candidate.Kind.FINAL), None)  # of the most steps
-    state = "stalled" if search.status == Search.Status.RUNNING and not anybody else search.status
+    unfit, n_before = crew.refused.get(search.pk), crew.places.get(search.pk)
+    state = "stalled" if search.status == Search.Status.RUNNING and not crew.anybody else search.status
     return Line(
         search=search,
         tags=tags,
-        state=state,
-        words=_words(search, state, candidates, final, n_before or 0, unchanged),
+        state="refused" if unfit else state,
+        words=unfit.brief if unfit else _words(search, state, candidates, final, n_before or 0, unchanged),
         epochs_done=round(trainings.epochs_done, 3),
         epochs_total=_epochs_total(*(_fixed(search.config.get(name)) for name in EPOCH_SETTINGS)),
         accuracies=tuple(c.val_accuracy for c in winners if c.val_accuracy is not None),

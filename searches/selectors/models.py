@@ -6,6 +6,7 @@ from typing import Any
 
 from searches.comparisons import interval
 from searches.models import Candidate, Search
+from searches.selectors.marks import engine_words
 from searches.selectors.starting import shown_config, start_fields
 
 IN_STEPS = (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
@@ -37,6 +38,7 @@ def model_info(candidate: Candidate, *, test_accuracy: float | None) -> dict[str
         "classes": list(dataset.meta.get("classes", ())),
         "test_accuracy": test_accuracy,
         **({} if candidate.val_accuracy is None else {"val_accuracy": candidate.val_accuracy}),
+        **({"engine": engine_words(candidate.search)} if candidate.search.went_on else {}),
         "lineage": _lineage(candidate),
         "settings": shown_config(candidate.search.search_config),
     }
@@ -57,7 +59,7 @@ def card_info(candidate: Candidate, versions: Mapping[str, str]) -> dict[str, An
         f"images, for {candidate.epochs:,} epochs.",
         "validation_measured": _measured(candidate.val_accuracy, n_validation),
         "test_measured": _measured(candidate.test_accuracy, search.n_test),
-        "versions": {"engine": search.engine_version, **versions},
+        "versions": {"engine": engine_words(search), **versions},
     }
 
 

@@ -112,12 +112,17 @@ def progress_frame(search: Search) -> dict[str, Any]:
 
 
 def seconds_spent(search: Search, *, until: datetime | None = None) -> float:
-    """Wall time since the first training began, to its end, to now or `until`; pauses left out."""
+    """Wall time since the first training began, to its end, to now or `until`.
+
+    Pauses are left out, and how long every worker refused it before it was told to go on.
+    """
     if search.started is None:
         return 0.0
     end = until or search.ended or timezone.now()
     turns = search.events.filter(kind__in=(*STANDS_STILL, *GOES_ON), at__lte=end).order_by("seq")
-    return max(0.0, (end - search.started).total_seconds() - _pauses(list(turns), search.started, end))
+    marks = [mark for mark in search.went_on if datetime.fromisoformat(mark["at"]) <= end]
+    stood = sum(float(mark["seconds_refused"]) for mark in marks)
+    return max(0.0, (end - search.started).total_seconds() - _pauses(list(turns), search.started, end) - stood)
 
 
 def _pauses(turns: list[Event], started: datetime, end: datetime) -> float:

@@ -11,6 +11,7 @@ from searches.models import Candidate, Point, Search
 from searches.nash.morphisms import morphism_from_dict
 from searches.selectors.datasets import augmentation_words, is_uneven
 from searches.selectors.files import model_artifact
+from searches.selectors.marks import engine_words
 from searches.selectors.progress import n_training_images, n_validation_images, seconds_spent
 from searches.selectors.starting import shown_config
 
@@ -26,6 +27,9 @@ def search_fields(search: Search) -> dict[str, Any]:
         "name": search.name,
         "status": search.status,
         "reason": search.reason,
+        "engine_version": search.engine_version,
+        "engine": engine_words(search),
+        "went_on": search.went_on,
         "hours_limit": search.hours_limit,
         "accuracy_goal": search.accuracy_goal,
         "created": iso(search.created),

@@ -1,6 +1,6 @@
 """Which searches a list shows, in which order, with which columns: what its address and the command line say."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -10,8 +10,8 @@ from django.db.models.functions import Coalesce, Now
 
 from searches.models import Candidate, Search, Tag
 
-STATES = ("running", "waiting", "paused", "stalled", "stopped", "finished", "failed")
-"""What a search can be said to be: its status, or stalled where it runs and no worker lives."""
+STATES = ("running", "waiting", "paused", "stalled", "refused", "stopped", "finished", "failed")
+"""What a search can be said to be: its status; stalled where it runs and no worker lives; refused where all do so."""
 NOBODY = "~"
 """The owner of searches that belong to nobody; no username can be that."""
 NEWEST_FIRST = "-began"
@@ -117,10 +117,14 @@ def filtered(searches: QuerySet[Search], want: Wanted) -> QuerySet[Search]:
     return searches
 
 
-def in_state(searches: QuerySet[Search], state: str, *, anybody: bool) -> QuerySet[Search]:
-    """`anybody`: whether a worker lives; without one what runs is stalled."""
+def in_state(searches: QuerySet[Search], state: str, *, anybody: bool, refused: Collection[int]) -> QuerySet[Search]:
+    """`anybody`: whether a worker lives; without one what runs is stalled. `refused`: what every worker refuses."""
     if not state:
         return searches
+    if state == "refused":
+        return searches.filter(pk__in=refused)
+    if refused:
+        searches = searches.exclude(pk__in=refused)
     if state in ("running", "stalled"):
         return searches.filter(status="running") if anybody == (state == "running") else searches.none()
     return searches.filter(status=state)

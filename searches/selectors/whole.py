@@ -14,6 +14,7 @@ from searches.selectors.kept import Kept, as_json, kept_trainings, marks_of
 from searches.selectors.log import log_line, newest_events
 from searches.selectors.operators import operator_table
 from searches.selectors.progress import SIMULATE_SECONDS, is_superseded, progress_fields
+from searches.selectors.refusals import fit_fields
 from searches.selectors.snapshot import (
     HEAVY,
     candidate_dict,
@@ -27,7 +28,7 @@ from searches.selectors.snapshot import (
 from searches.selectors.starting import start_fields
 from searches.selectors.workers import worker_dicts
 
-OF_THE_MOMENT = ("workers", "seconds_left")
+OF_THE_MOMENT = ("workers", "seconds_left", "refused", "can_go_on")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _drawn_with(search: Search, candidate: Candidate, rows: list[Candidate]) -> 
 
 def _head(search: Search) -> dict[str, Any]:
     """What every page about a search has."""
-    fields = {**search_fields(search), **settings_fields(search)}
+    fields = {**search_fields(search), **settings_fields(search), **fit_fields(search)}
     return {**fields, "seq": search.seq, "start": start_fields(search), "dataset": dataset_fields(search)}
 
 

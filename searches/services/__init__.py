@@ -38,6 +38,7 @@ from searches.services.exporting import ask_for_files
 from searches.services.extending import extend
 from searches.services.finishing import finish_now, heed_budgets
 from searches.services.gaps import measure_older
+from searches.services.going_on import go_on
 from searches.services.keeping import keep_best_model, keep_missing_models
 from searches.services.launch import Launched, create_search
 from searches.services.leases import (
@@ -78,6 +79,7 @@ from searches.services.workers import (
     WorkerIdentity,
     forget_dead_workers,
     forget_refusal,
+    forget_refusals,
     record_refusal,
     warn_once,
     worker_beat,
@@ -140,12 +142,14 @@ __all__ = [
     "finish_now",
     "forget_dead_workers",
     "forget_refusal",
+    "forget_refusals",
     "free_jobs_of",
     "heed_budgets",
     "job_died",
     "keep_best_model",
     "keep_missing_models",
     "measure_older",
+    "go_on",
     "go_on_with_room",
     "may_happen",
     "note_disk_use",

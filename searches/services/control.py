@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[Search.Status, ...]] = {
     "retry": (Status.RUNNING, Status.PAUSED, Status.FINISHED, Status.FAILED),
     "clone": tuple(Status),  # changes nothing of the search
     "run_next": (Status.WAITING, Status.RUNNING, Status.PAUSED),
+    "go_on": (Status.WAITING, Status.RUNNING, Status.PAUSED),
     "delete": tuple(Status),
     "undelete": tuple(Status),  # of those that are deleted; nothing else happens to them
 }
@@ -45,6 +46,7 @@ DONE_TO = {
     "retry": ("try its trainings again", "tried again"),
     "clone": ("clone it", "cloned"),
     "run_next": ("put it first", "put first"),
+    "go_on": ("let it go on", "told to go on"),
     "delete": ("delete it", "deleted"),
     "undelete": ("bring it back", "brought back"),
 }

@@ -3,6 +3,7 @@
 from django.db import transaction
 
 from searches.models import Search
+from searches.selectors.refusals import refused_by_all, workers_answering
 from searches.selectors.waiting import TRAINS_IN
 from searches.services.control import By, Refused, by_words, may_happen, refuse_unless_allowed
 from searches.services.events import lock_search
@@ -33,11 +34,13 @@ def heed_budgets() -> list[int]:
     """Cut short what has been trained for the hours that it was given; others are left alone.
 
     Returns the candidates to be sent to the queue. Before a first child is done there is nothing to finish with: the
-    search is then cut short as that child ends.
+    search is then cut short as that child ends. While every worker refuses a search its hours are not spent.
     """
     ids: list[int] = []
-    limited = Search.objects.filter(status__in=TRAINS_IN, deleted=None).exclude(hours_limit=None)
-    for search in limited.exclude(started=None):
+    under_way = Search.objects.filter(status__in=TRAINS_IN, deleted=None)
+    limited = under_way.exclude(hours_limit=None).exclude(started=None)
+    refused = refused_by_all(workers_answering(), dict(limited.values_list("pk", "engine_version")))
+    for search in limited.exclude(pk__in=refused):
         why = over_budget(search)
         following = cut_short(search, why) if why else None
         if following is None:

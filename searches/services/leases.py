@@ -15,8 +15,8 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from searches.crash_points import reached
-from searches.models import ENGINE_VERSION, Candidate, Event, Point, Search
-from searches.selectors import progress_fields, search_fields
+from searches.models import ENGINE_VERSION, Candidate, Event, Point, Refusal, Search
+from searches.selectors import progress_fields, refusals, search_fields
 from searches.selectors.files import CHECKPOINT_NAME
 from searches.selectors.snapshot import candidate_state
 from searches.selectors.waiting import IS_TO_BE_HAD
@@ -32,7 +32,14 @@ class LeaseLost(Exception):
 
 
 class UnfitWorker(Exception):
-    """This worker would not give the search's numbers (version, data set or numeric path differ); it refuses."""
+    """This worker would not give the search's numbers (version, data set or numeric path differ); it refuses.
+
+    `thing`: in what it differs, as selectors/refusals.py knows it.
+    """
+
+    def __init__(self, thing: str, words: str) -> None:
+        super().__init__(words)
+        self.thing = thing
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ def claim(candidate_id: int, *, worker: str, threads: int, numeric_path: str, da
         )
         if not taken:
             return None
+        Refusal.objects.filter(candidate=candidate_id).delete()
         candidate = _begin(search, candidate_id)
     reached("claimed")
     return Lease(search.pk, candidate_id, candidate.attempt, worker, threads, numeric_path)
@@ -98,19 +106,20 @@ def _gave_up(candidate: Candidate) -> bool:
 def _check_fit(search: Search, candidate: Candidate, threads: int, numeric_path: str, digest: str) -> None:
     """Raises UnfitWorker with the thing, both values and the way out."""
     facts: list[tuple[str, Any, Any]] = [
-        ("engine version", search.engine_version, ENGINE_VERSION),
-        ("digest of the data set", search.dataset_digest, digest),
+        (refusals.ENGINE, search.engine_version, ENGINE_VERSION),
+        (refusals.DIGEST, search.dataset_digest, digest),
     ]
     if candidate.threads is not None:
         facts += [
-            ("number of threads", candidate.threads, threads),
-            ("numeric path", candidate.numeric_path, numeric_path),
+            (refusals.THREADS, candidate.threads, threads),
+            (refusals.PATH, candidate.numeric_path, numeric_path),
         ]
     for thing, wanted, found in facts:
         if wanted != found:
             raise UnfitWorker(
+                thing,
                 f"{search.name}, {candidate.code}: its {thing} is {wanted}, this worker's is {found}; "
-                "a worker of the search's own kind must train it"
+                "a worker of the search's own kind must train it",
             )
 
 

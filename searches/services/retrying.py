@@ -6,7 +6,7 @@ Comparisons, too, whether they failed or a stop cancelled them: nothing is decid
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from searches.models import Candidate, Event, Point, Search
+from searches.models import Candidate, Event, Point, Refusal, Search
 from searches.nash.hillclimb import COMPARISON_KINDS
 from searches.selectors import is_superseded, progress_fields, search_fields
 from searches.selectors.snapshot import candidate_state
@@ -51,6 +51,7 @@ def begin_again(rows: QuerySet[Candidate]) -> None:
     """
     afresh = rows.filter(Q(status__in=(Status.TOO_BIG, Status.DIVERGED)) | Q(checkpoint=""))
     Point.objects.filter(candidate__in=afresh).delete()
+    Refusal.objects.filter(candidate__in=afresh).delete()
     afresh.update(epoch=0.0, checkpoint="", seconds=None, accumulate=1, threads=None, numeric_path="", seal=None)
     rows.update(status=Status.PENDING, failures=0, reason="", ended=None, lease_expires=None, worker="")
 

@@ -7,7 +7,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from searches.models import Candidate, Event, Worker
+from searches.models import Candidate, Event, Refusal, Worker
+from searches.selectors import refusals
 from searches.services.events import append, lock_search
 
 FORGET_SECONDS = 300.0
@@ -52,14 +53,29 @@ def worker_left(name: str) -> None:
     Worker.objects.filter(name=name).delete()
 
 
-def record_refusal(name: str, words: str) -> None:
-    """Show what a worker refused last, and why."""
+def record_refusal(name: str, candidate_id: int, thing: str, words: str) -> None:
+    """Show what a worker refused last, and why; keep that it is not fit for this training.
+
+    Its engine version stands in its own row: what it refuses for that is known without a row for each training.
+    """
     Worker.objects.filter(name=name).exclude(refusal=words).update(refusal=words)
+    worker = Worker.objects.filter(name=name).first()
+    told = {"thing": thing, "words": words}
+    if worker is None or thing == refusals.ENGINE:
+        return
+    if not Refusal.objects.filter(worker=worker, candidate=candidate_id, **told).exists():
+        Refusal.objects.update_or_create(worker=worker, candidate_id=candidate_id, defaults=told)
 
 
 def forget_refusal(name: str) -> None:
     """The worker trains again."""
     Worker.objects.filter(name=name).exclude(refusal="").update(refusal="")
+
+
+def forget_refusals(name: str) -> None:
+    """A process begins under this name: what the one before refused is not said of it."""
+    Refusal.objects.filter(worker__name=name).delete()
+    forget_refusal(name)
 
 
 def forget_dead_workers() -> None:

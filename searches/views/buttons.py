@@ -6,6 +6,7 @@ and hides them as the state changes. What is rarely wanted stands in the menu "M
 
 from dataclasses import dataclass
 
+from searches.models import ENGINE_VERSION
 from searches.services import VERBS
 
 EVERYWHERE = frozenset({"waiting", "running", "paused", "stopped", "finished", "failed"})
@@ -48,6 +49,14 @@ RETRY_WORDS = (
     "worker again. What has been decided stays."
 )
 ROW = (
+    Button(
+        "go_on", "Go on", "play",
+        f"What is open is trained with engine version {ENGINE_VERSION} from now on, with any number of threads, on "
+        "any numeric path. Results from there on are no longer those that the search would have found as it began; "
+        "its page, its report and the model card say so. What is decided stays as it is; what was interrupted goes "
+        "on from its checkpoint.",
+        ask=f"Go on with engine version {ENGINE_VERSION}?", yes="Go on", is_primary=True, needs="use",
+    ),
     Button(
         "pause", "Pause", "pause",
         "What trains now stops within seconds. Its last checkpoint is kept, at most one epoch is trained again. "

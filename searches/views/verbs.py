@@ -50,6 +50,11 @@ def search_run_next(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
+def search_go_on(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    return _do(services.go_on, request, uuid)
+
+
+@require_POST
 def search_compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
     names = request.POST.getlist("comparisons")
     return _do(lambda search, by: services.compare(search, names, by), request, uuid)

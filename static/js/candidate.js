@@ -9,6 +9,7 @@ import { Notes } from "./notes.js";
 import { tellOffline } from "./offline.js";
 import { goLive, openStore } from "./page.js";
 import { isComparison, isParentSlot, isTested } from "./state.js";
+import { isRefused } from "./words.js";
 
 const store = openStore();
 store.choose(byId("search").dataset.candidate);
@@ -26,7 +27,7 @@ function draw() {
 function state(candidate) {
   const epoch = Math.min(candidate.epochs, Math.floor(candidate.epoch) + 1);
   const words = {
-    pending: ["Waits.", "It is trained when a worker is free."],
+    pending: isRefused(store) ? ["Every worker refuses it.", store.search.refused] : ["Waits.", "It is trained when a worker is free."],
     running: ["Trains.", `Epoch ${count(epoch)} of ${count(candidate.epochs)}${candidate.worker ? `, by ${candidate.worker}` : ""}.`],
     done: [candidate.winner ? "Done, and won its step." : "Done.", ended(candidate)],
     too_big: ["Too big for the device.", candidate.reason],

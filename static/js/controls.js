@@ -12,6 +12,9 @@ const NEEDS = {
   snapshots(store) {
     return store.nSteps > 1 ? "" : null;
   },
+  use(store) {
+    return store.search.can_go_on ? "" : null; // its engine version is another one, or its threads and path are refused
+  },
   failed(store) {
     return store.all.some((candidate) => store.canRetry(candidate)) ? "" : null;
   },

@@ -4,7 +4,7 @@ import { byId, h, oncePerFrame, setChildren, setText } from "./dom.js";
 import { about, bytes, count, duration, percent, plural, plusMinus, short, sum, when } from "./format.js";
 import { tellOffline } from "./offline.js";
 import { hasEnded } from "./state.js";
-import { stateWords } from "./words.js";
+import { isRefused, stateWords } from "./words.js";
 
 const ENDED = new Set(["finished", "stopped", "failed"]);
 
@@ -36,6 +36,7 @@ export class Header {
 
   #draw() {
     this.#state();
+    this.#mark();
     this.#connection();
     this.#budget();
     this.#fill();
@@ -51,6 +52,13 @@ export class Header {
     setText(element.querySelector("[data-rest]"), rest);
     byId("status").dataset.tone = tone;
     byId("beat").hidden = ENDED.has(this.#store.search.status) || this.#store.search.deleted !== null;
+  }
+
+  /** With which engine versions it was made, where it went on with another. */
+  #mark() {
+    const { engine, went_on: marks } = this.#store.search;
+    byId("chip-engine").hidden = marks.length === 0;
+    setText(byId("chip-engine"), `engine ${engine}`);
   }
 
   #connection() {
@@ -168,14 +176,14 @@ export class Header {
 
   #left() {
     const { status, seconds_left: left } = this.#store.search;
-    if (ENDED.has(status) || status === "paused") return "–";
+    if (ENDED.has(status) || status === "paused" || isRefused(this.#store)) return "–";
     return left === null ? "not known yet" : about(left);
   }
 
   #ends() {
     const { status, seconds_left: left, ended } = this.#store.search;
     if (ENDED.has(status)) return ended ? `ended ${when(ended)}` : "";
-    if (status === "paused") return "known again once it goes on";
+    if (status === "paused" || isRefused(this.#store)) return "known again once it goes on";
     return left === null ? "after the first epochs" : `ends near ${when(Date.now() + left * 1000)}, ${this.#store.search.config.comparisons.length ? "comparisons" : "final training"} included`;
   }
 

@@ -10,11 +10,15 @@ export function stateWords(store, silence) {
   if (deleted) return { tone: "stopped", strong: "Deleted.", rest: "Nothing of it is trained. Undo brings it back as it was, until its files are swept." };
   const stalled = status === "running" && silence !== null && silence >= 30;
   if (stalled) return stalledWords(silence);
+  if (isRefused(store)) return { tone: "stalled", strong: "Every worker refuses it.", rest: store.search.refused };
   if (status === "running") return { tone: "running", ...runningWords(store) };
   if (status === "finished") return finishedWords(store);
   const words = { waiting: waitingWords, paused: pausedWords, stopped: stoppedWords, failed: failedWords }[status];
   return { tone: status, ...words(store, reason) };
 }
+
+/** Whether it stands still although workers answer: the server says each second why all of them refuse it. */
+export const isRefused = (store) => Boolean(store.search.refused) && ["waiting", "running"].includes(store.search.status);
 
 /** A reason as a sentence: "paused by ada" -> "Paused by ada." */
 function sentence(text) {

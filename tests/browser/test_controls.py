@@ -186,6 +186,31 @@ def test_what_failed_is_tried_again(page: Page, site: Site):
     expect(page.locator("#state")).to_contain_text("Pretraining. model_0 trains", timeout=30_000)
 
 
+def test_a_search_of_another_engine_version_says_that_every_worker_refuses_it_and_goes_on(page: Page, site: Site):
+    uuid = launch(page, "Of an older version", epoch_pretrain=200, **LONG)
+    expect(page.locator("#state")).to_contain_text("trains", timeout=30_000)
+    press(page, "Pause", yes="Pause")
+    expect(page.locator("#state")).to_contain_text("Paused by ada", timeout=AT_ONCE)
+    expect(page.locator("#chip-engine")).to_be_hidden()
+    with closing(sqlite3.connect(site.folder / "nash.sqlite3", timeout=20)) as database, database:
+        database.execute("UPDATE searches_search SET engine_version = 1 WHERE uuid = ?", (uuid.replace("-", ""),))
+    press(page, "Resume")
+    expect(page.locator("#state")).to_contain_text(
+        "Every worker refuses it. Its engine version is 1", timeout=AT_ONCE
+    )
+    expect(page.locator("#hint-left")).to_have_text("known again once it goes on")
+    assert offered(page) == ["Go on", "Pause", "Stop", "More"]
+    page.goto("/")
+    line = page.locator("tr", has_text="Of an older version")
+    expect(line).to_contain_text("Refused")
+    line.get_by_role("link", name="Of an older version").click()
+    press(page, "Go on", yes="Go on")
+    says(page, "Told to go on by ada, with engine version")
+    expect(page.locator("#chip-engine")).to_contain_text("engine 1, from the pretraining")
+    expect(page.locator("#state")).to_contain_text("Pretraining. model_0 trains", timeout=30_000)
+    assert offered(page) == ["Pause", "Stop", "More"]
+
+
 def test_the_workers_page_follows_those_that_come_and_go(page: Page, site: Site):
     launch(page, "Trains", **LONG)
     expect(page.locator("#state")).to_contain_text("trains", timeout=30_000)

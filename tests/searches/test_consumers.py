@@ -144,6 +144,25 @@ async def test_progress_and_heartbeats_come_each_second_without_a_number():
     assert "seconds_left" in seen["progress"]["search"]
 
 
+async def test_a_search_that_every_worker_refuses_hears_of_it_each_second():
+    search = await sync_to_async(make_search)()
+    cookies = await sync_to_async(signed_in)()
+
+    def come() -> None:
+        versions = {"engine": search.engine_version + 1}
+        services.worker_beat(services.WorkerIdentity("alpha:cpu-0", "alpha", 1, "CPU", versions), None)
+
+    async with listening(search, cookies, after=1) as browser, asyncio.timeout(20):
+        frames = []
+        while not frames or not frames[-1]["search"]["refused"]:
+            frame = await browser.frame()
+            if frame["kind"] == "fit":
+                frames.append(frame)
+                await sync_to_async(come)()
+    assert frames[0]["search"] == {"refused": "", "can_go_on": False}
+    assert frames[-1]["search"]["refused"].startswith(f"Its engine version is {search.engine_version}, that of")
+
+
 async def test_a_browser_that_lags_gets_all_of_it_from_the_database(monkeypatch):
     monkeypatch.setattr(live, "KEPT_FRAMES", 4)
     monkeypatch.setattr(live, "PAGE", 8)

@@ -2,11 +2,13 @@
 
 import pytest
 
+from searches import services
 from searches.comparisons import interval
+from searches.models import ENGINE_VERSION, Search
 from searches.nash.architecture import Architecture
 from searches.nash.model_card import model_card
 from searches.selectors.models import card_info
-from tests.searches.rows import make_search, run_to_end
+from tests.searches.rows import make_search, run_to, run_to_end
 
 pytestmark = pytest.mark.django_db
 
@@ -52,3 +54,17 @@ def test_a_model_card_names_everything_that_it_is_to_name(alice):
     assert f"| engine | {search.engine_version} |" in versions
     assert "| python | 3.11.7 |" in versions
     assert "| torch | 2.9.1 |" in versions
+
+
+def test_the_card_of_a_search_that_went_on_says_from_where_on_it_was_made_with_which_version(alice):
+    search = make_search(owner=alice)
+    run_to(search, "2.1")
+    Search.objects.filter(pk=search.pk).update(engine_version=ENGINE_VERSION - 1)
+    services.go_on(search, alice)
+    run_to_end(search)
+    final = search.candidates.get(kind="final")
+    info = card_info(final, {"torch": "2.9.1"})
+    engine = f"{ENGINE_VERSION - 1}, from step 2 on {ENGINE_VERSION}"
+    assert info["engine"] == engine  # as the zip's architecture.json has it
+    card = model_card(Architecture.from_dict(final.architecture), info)
+    assert f"| engine | {engine} |" in section(card, "Versions")

@@ -12,7 +12,7 @@ from django.utils.html import escape
 
 from searches import report, services
 from searches.diagrams.charts import Line, Stop, best_svg, curves_svg
-from searches.models import Candidate, Search
+from searches.models import ENGINE_VERSION, Candidate, Search
 from searches.report import report_html
 from searches.services.events import append, lock_search
 from tests.searches.rows import make_search, run_to, run_to_end
@@ -39,6 +39,16 @@ def test_the_file_has_tree_curves_drawings_tables_and_settings():
     for setting in ("lambda_start", "n_neigh", "epoch_final"):
         assert f"<dt>{setting}</dt>" in page
     assert "90.00" in page  # the test accuracy
+
+
+def test_the_file_says_with_which_engine_versions_the_search_was_made():
+    search = make_search()
+    assert f" · engine {ENGINE_VERSION}</p>" in report_html(search)
+    run_to(search, "1.1")
+    Search.objects.filter(pk=search.pk).update(engine_version=ENGINE_VERSION - 1)
+    services.go_on(search, "a test")
+    run_to_end(search)
+    assert f" · engine {ENGINE_VERSION - 1}, from step 1 on {ENGINE_VERSION}</p>" in report_html(search)
 
 
 def read(page: str) -> str:

@@ -11,9 +11,9 @@ from django.urls import URLPattern
 from searches import selectors, services
 from searches.management import following
 from searches.management.launching import result_of
-from searches.models import Artifact, Search
+from searches.models import ENGINE_VERSION, Artifact, Search
 from tests.searches.rows import make_dataset, make_search, pending, run_to, run_to_end, train
-from tests.searches.test_search_command import run, sent
+from tests.searches.test_search_command import a_living_worker, run, sent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["sent"]  # a fixture
@@ -28,7 +28,7 @@ def test_every_verb_of_the_table_is_a_verb_of_the_command():
 
     parser = load_command_class(get_commands()["search"], "search").create_parser("manage.py", "search")
     known = set(parser._subparsers._group_actions[0].choices)
-    named = {"finish_now": "finish", "run_next": "next", "undelete": "undo"}
+    named = {"finish_now": "finish", "run_next": "next", "go_on": "go-on", "undelete": "undo"}
     assert {named.get(verb, verb) for verb in services.VERBS if verb != "train"} <= known
 
 
@@ -41,7 +41,7 @@ COMMANDS = {
     "search_retry": "retry", "search_run_next": "next", "search_compare": "compare", "search_delete": "delete",
     "search_undelete": "undo", "candidate_detail": "show", "candidate_drawing": "draw", "model_detail": "show",
     "candidate_make_files": "files", "candidate_file": "files", "deleted_empty": "empty", "architecture_svg": "draw",
-    "search_scalars": "scalars",
+    "search_scalars": "scalars", "search_go_on": "go-on",
 }  # fmt: skip
 """Of each address of a search's pages the verb of the command that does the same."""
 ELSEWHERE = {"search_ensemble": ("ensemble", "create"), "candidate_answer": ("model", "predict")}
@@ -124,6 +124,32 @@ def test_next_puts_a_search_first(sent):
     assert run("next", str(second.uuid))[0] == "Second: waiting\n"
     assert selectors.waiting_candidates().first().search == second
     assert sent == waiting(second)
+
+
+def test_what_every_worker_refuses_is_said_and_go_on_takes_it_to_this_version(sent):
+    search = make_search(name="Night run")
+    Search.objects.update(engine_version=ENGINE_VERSION - 1)
+    with a_living_worker():
+        assert "Every worker refuses it." not in run("show", str(search.uuid))[0]  # that one says no version
+    identity = services.WorkerIdentity("alpha:cpu-0", "alpha", 1, "CPU", {"engine": ENGINE_VERSION})
+    services.worker_beat(identity, None)
+    differs = f"engine version is {ENGINE_VERSION - 1}, th"
+    assert (
+        f"Every worker refuses it. Its {differs}at of the workers {ENGINE_VERSION}."
+        in run("show", str(search.uuid))[0]
+    )
+    assert f"refused: by every worker: its {differs}eirs {ENGINE_VERSION}" in run("list")[0]
+    assert "Night run" in run("list", "--state", "refused")[0]
+    search.refresh_from_db()
+    assert f"refused by every worker: its {differs}eirs" in following.progress_line(search)
+    assert run("go-on", str(search.uuid))[0] == "Night run: waiting\n"
+    assert sent == waiting(search)
+    mark = f"Engine version {ENGINE_VERSION - 1}, from the pretraining on {ENGINE_VERSION}.\n"
+    told = run("show", str(search.uuid))[0]
+    assert mark in told
+    assert "refuses it" not in told
+    with pytest.raises(CommandError, match="it goes on by itself"):
+        run("go-on", str(search.uuid))
 
 
 def test_delete_undo_and_empty(sent):

@@ -7,7 +7,7 @@ from importlib import import_module
 import pytest
 
 from searches import selectors, services
-from searches.models import Candidate, Point, Search
+from searches.models import ENGINE_VERSION, Candidate, Point, Search
 from searches.selectors.listing import listing
 from tests.searches.rows import ACCURACIES, TEST_ACCURACIES, leased, make_search, pending, result, run_to, run_to_end
 
@@ -69,6 +69,8 @@ def written(search: Search) -> list:
         lambda: services.pause(search, BY),
         lambda: services.resume(search, BY),
         lambda: services.run_next(search, BY),
+        lambda: Search.objects.filter(pk=search.pk).update(engine_version=ENGINE_VERSION - 1),
+        lambda: services.go_on(search, BY),
     ]
 
 

@@ -5,10 +5,10 @@ import random
 import pytest
 
 from searches import services
-from searches.models import Candidate, Search
+from searches.models import ENGINE_VERSION, Candidate, Search
 from searches.nash.config import COMPARISONS
 from searches.nash.hillclimb import ENDED, plan
-from searches.services import Refused
+from searches.services import Refused, may_happen
 from tests.searches.rows import expire, leased, make_search, result, run_to_end
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +47,9 @@ def do_one(search: Search, rng: random.Random) -> None:
             act(search, search.config["n_steps"] + rng.randint(0, 1), BY)
         elif verb == "compare":
             act(search, [rng.choice(COMPARISONS)], BY)
+        elif verb == "go_on" and may_happen(verb, search):
+            Search.objects.filter(pk=search.pk).update(engine_version=ENGINE_VERSION - 1)
+            act(search, BY)
         else:
             act(search, BY)
     except Refused:

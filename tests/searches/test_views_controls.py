@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from searches import services
-from searches.models import Search
+from searches.models import ENGINE_VERSION, Search
 from searches.views.buttons import BUTTONS
 from tests.searches.rows import make_search, pending, run_to, run_to_end, train
 
@@ -75,6 +75,21 @@ def test_run_next_puts_a_search_first_and_goes_back_to_where_the_button_stood(cl
     order = Search.objects.order_by("-priority").values_list("pk", flat=True)
     assert list(order) == [first.pk, second.pk]
     assert sent == [second.candidates.get().pk, first.candidates.get().pk]
+
+
+def test_go_on_needs_a_use_asks_first_and_takes_a_search_of_another_version_on(client, alice, sent):
+    search = make_search(owner=alice)
+    (form,) = re.findall(r"<form[^>]*go-on[^>]*>", client.get(url("search_detail", search)).text)
+    assert 'data-needs="use"' in form
+    assert f'data-title="Go on with engine version {ENGINE_VERSION}?"' in form
+    page = client.post(url("search_go_on", search), follow=True)
+    assert "it goes on by itself" in page.text
+    assert sent == []
+    Search.objects.update(engine_version=ENGINE_VERSION - 1)
+    assert client.post(url("search_go_on", search)).url == url("search_detail", search)
+    search.refresh_from_db()
+    assert search.engine_version == ENGINE_VERSION
+    assert sent == [search.candidates.get().pk]
 
 
 def test_finish_now_trains_the_best_so_far_for_the_last_time(client, alice, sent):
@@ -151,8 +166,6 @@ def test_only_owner_and_staff_see_delete_and_empty(client, alice, bob):
     assert Search.objects.filter(pk=search.pk).exists()
 
 
-@pytest.mark.parametrize(
-    "verb", ["pause", "resume", "stop", "finish_now", "extend", "retry", "run_next", "compare", "delete", "undelete"]
-)
+@pytest.mark.parametrize("verb", sorted(set(services.VERBS) - {"train", "clone"}))
 def test_nothing_is_done_by_looking_at_an_address(client, alice, verb):
     assert client.get(url(f"search_{verb}", make_search(owner=alice))).status_code == 405

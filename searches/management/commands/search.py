@@ -27,6 +27,7 @@ PLAIN_VERBS = {
     "stop": ("end it; its best network so far can be downloaded", services.stop),
     "finish": ("skip to the final training, with the best network so far", services.finish_now),
     "next": ("train it before all others that wait", services.run_next),
+    "go-on": ("train what is open with this version, whatever it began with; marked", services.go_on),
     "delete": ("hide it; it can be brought back for a day", services.delete),
     "undo": ("bring a deleted search back", services.undelete),
 }
@@ -114,10 +115,8 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(as_json(selectors.snapshot(search)))
             return
-        self.stdout.write(f"{search.name}  ({search.uuid})  {search.status}")
-        for event in selectors.newest_events(search, 20):
-            self.stdout.write(f"  {event.at:%H:%M:%S}  {event.words}")
-        for line in launching.result_lines(search):
+        log = (f"  {event.at:%H:%M:%S}  {event.words}" for event in selectors.newest_events(search, 20))
+        for line in (*launching.state_lines(search), *log, *launching.result_lines(search)):
             self.stdout.write(line)
 
     def handle_follow(self, options: dict[str, Any]) -> None:
