@@ -6,7 +6,9 @@ filters by has a column of its own.
 
 from __future__ import annotations
 
+import json
 import uuid
+from functools import lru_cache
 
 from django.conf import settings
 from django.db import models
@@ -20,6 +22,7 @@ from searches.models_jobs import BackgroundJob as BackgroundJob
 from searches.models_jobs import Refusal as Refusal
 from searches.models_jobs import Worker as Worker
 from searches.models_start import StartNetwork as StartNetwork
+from searches.models_tags import Tag as Tag
 from searches.nash.architecture import Architecture
 from searches.nash.config import SearchConfig
 from searches.nash.hillclimb import Job, Key, Outcome, code_of
@@ -34,16 +37,10 @@ def engine_version() -> int:
     return ENGINE_VERSION
 
 
-class Tag(models.Model):
-    """A word that people sort searches and trainings by."""
-
-    name = models.CharField(max_length=50, unique=True)
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
+@lru_cache(maxsize=4096)
+def _config_of(settings_json: str) -> SearchConfig:
+    """Settings are immutable, and checking them takes longer than anything else that a list does with a row."""
+    return SearchConfig.from_dict(json.loads(settings_json))
 
 
 class Search(models.Model):
@@ -90,7 +87,7 @@ class Search(models.Model):
 
     @property
     def search_config(self) -> SearchConfig:
-        return SearchConfig.from_dict(self.config)
+        return _config_of(json.dumps(self.config))
 
     @property
     def n_test(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,8 @@ from searches.diagrams.words import counted, duration, morphism_words, percent
 FAILED = ("too_big", "diverged", "failed", "cancelled")
 MOST_GHOSTS = 8
 RAMP_STEPS = 7
+Rows = dict[tuple[str, int], list[Mapping[str, Any]]]
+"""The trainings of Algorithm 1 by kind and step."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def _whole_per_cents(accuracies: Sequence[float]) -> Ramp:
 def generations(snapshot: Mapping[str, Any]) -> list[Generation]:
     """Rows from the pretraining down to the final training, those to come included."""
     config, ramp = snapshot["config"], ramp_of(snapshot)
-    candidates = _candidates(snapshot)
+    candidates = _by_row(snapshot)
     ended = snapshot.get("status") in ("finished", "failed", "stopped")
     rows = [_row("pretrain", 0, candidates, config, ramp, ended)]
     n_steps = int(config["n_steps"])
@@ -122,7 +125,7 @@ def generations(snapshot: Mapping[str, Any]) -> list[Generation]:
 
 
 def _with_earlier_finals(
-    steps: Sequence[Generation], candidates: Sequence[Mapping[str, Any]], config: Mapping[str, Any], ramp: Ramp
+    steps: Sequence[Generation], candidates: Rows, config: Mapping[str, Any], ramp: Ramp
 ) -> list[Generation]:
     """Behind each step the final training that came after it, where the search was extended then."""
     rows: list[Generation] = []
@@ -149,18 +152,17 @@ def _candidates(snapshot: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [c for c in snapshot["candidates"] if c["kind"] in ("pretrain", "neighbour", "final")]
 
 
+def _by_row(snapshot: Mapping[str, Any]) -> Rows:
+    rows: Rows = defaultdict(list)
+    for c in _candidates(snapshot):
+        rows[c["kind"], c["step"]].append(c)
+    return rows
+
+
 def _row(
-    kind: str,
-    step: int,
-    candidates: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    ramp: Ramp,
-    ended: bool,
+    kind: str, step: int, candidates: Rows, config: Mapping[str, Any], ramp: Ramp, ended: bool
 ) -> Generation:
-    mine = sorted(
-        (c for c in candidates if c["kind"] == kind and c["step"] == step),
-        key=lambda c: int(c["index"]),
-    )
+    mine = sorted(candidates.get((kind, step), ()), key=lambda c: int(c["index"]))
     members = _with_heir([_member(c, config, ramp) for c in mine], decided=any(c["winner"] for c in mine))
     label, short = {
         "pretrain": ("Pretraining", ("Pre", "")),

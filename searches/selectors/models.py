@@ -1,6 +1,7 @@
 """Which network of a search is its best, and what a downloaded model says of itself."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -70,12 +71,17 @@ def _measured(accuracy: float | None, n_images: int) -> dict[str, Any] | None:
 
 
 def winning_line(candidate: Candidate) -> list[Candidate]:
-    """From model_0 to this network, each the parent of the next."""
-    line = []
-    link: Candidate | None = candidate
+    """From model_0 to this network, each the parent of the next: two queries, however long it is."""
+    parents = dict(Candidate.objects.filter(search=candidate.search_id).values_list("pk", "parent_id"))
+    ids, link = [], candidate.parent_id
     while link is not None:
-        line.append(link)
-        link = link.parent
+        ids.append(link)
+        link = parents[link]
+    found = Candidate.objects.defer("correct").in_bulk(ids)
+    line = [candidate, *(found[pk] for pk in ids)]
+    for child, parent in pairwise(line):
+        parent.search = candidate.search
+        child.parent = parent
     return line[::-1]
 
 

@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 from searches.models import Search
+from searches.selectors.marks import engine_words
 from searches.selectors.starting import shown_config
 
 Settings = dict[str, str]
@@ -32,11 +33,12 @@ class Group:
 
 
 def settings_of(search: Search) -> Settings:
-    """Data set, settings and budget as they are read; None is "none", a list its parts with commas."""
+    """Data set, settings, budget, engine version as they are read; None is "none", a list its parts with commas."""
     values = {"start": None, **shown_config(search.search_config)}
     config = {name: value for name, value in values.items() if name not in NO_SETTING}
     budget = {"hours_limit": search.hours_limit, "accuracy_goal": search.accuracy_goal}
-    return {name: _words(value) for name, value in ({"data set": search.dataset.name} | config | budget).items()}
+    facts = {"data set": search.dataset.name, **config, **budget, "engine version": engine_words(search)}
+    return {name: _words(value) for name, value in facts.items()}
 
 
 def differing(settings: Collection[Settings]) -> list[str]:

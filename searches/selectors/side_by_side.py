@@ -14,6 +14,10 @@ from searches.selectors.seeds import differing, groups_of, settings_of
 
 LEAST, MOST = 2, 6
 IN_STEPS = (Candidate.Kind.PRETRAIN, Candidate.Kind.NEIGHBOUR)
+COLUMNS = (
+    "search_id", "kind", "step", "index", "status", "epoch", "epochs", "seconds", "n_parameters", "n_macs",
+    "is_winner", "val_accuracy", "test_accuracy",
+)  # fmt: skip
 Facts = dict[str, Any]
 
 
@@ -50,7 +54,7 @@ def _candidates(searches: Iterable[Search]) -> dict[int, list[Candidate]]:
     n_steps = {search.pk: int(search.config["n_steps"]) for search in searches}
     rows = Candidate.objects.filter(search__in=n_steps, kind__in=(*IN_STEPS, Candidate.Kind.FINAL))
     by_search: dict[int, list[Candidate]] = defaultdict(list)
-    for candidate in rows.defer("architecture", "correct", "morphisms", "notes", "note").order_by("step", "index"):
+    for candidate in rows.only(*COLUMNS).order_by("step", "index"):
         if not is_superseded(candidate.kind, candidate.step, n_steps[candidate.search_id]):
             by_search[candidate.search_id].append(candidate)
     return by_search

@@ -11,6 +11,7 @@ from django.utils import timezone
 from searches import selectors, services
 from searches.models import Artifact, Event, Point, Search
 from searches.selectors.listing import listing
+from searches.selectors.models import winning_line
 from tests.searches.rows import leased, make_search, pending, run_to, run_to_end
 
 # ---------------------------------------------------------------------- access
@@ -174,3 +175,19 @@ def test_a_progress_frame_names_what_is_trained_now():
     assert "seq" not in frame
     assert frame["candidates"] == [{"id": lease.candidate_id, "epoch": 0.25, "images_per_second": 800.0}]
     assert set(frame["search"]) == {"epochs_done", "seconds_spent", "seconds_left", "disk_bytes"}
+
+
+@pytest.mark.django_db
+def test_the_winning_line_takes_two_queries_however_long_it_is(django_assert_num_queries):
+    for n_steps in (1, 4):
+        search = run_to_end(make_search(n_steps=n_steps))
+        final = search.candidates.get(kind="final")
+        final.search = search
+        with django_assert_num_queries(2):
+            line = winning_line(final)
+            codes = [link.code for link in line]
+            parents = [link.parent for link in line[1:]]
+        assert codes[0] == "model_0"
+        assert codes[-1] == "final"
+        assert [code.partition(".")[0] for code in codes[1:-1]] == [str(step) for step in range(1, n_steps + 1)]
+        assert parents == line[:-1]

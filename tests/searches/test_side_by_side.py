@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from searches.models import Search
+from searches.models import ENGINE_VERSION, Search
 from searches.selectors.side_by_side import side_by_side
 from tests.searches.rows import ACCURACIES, make_dataset, make_search, run_to_end
 
@@ -69,6 +69,15 @@ def test_another_data_set_is_another_group():
     found = compared(first, second)
     assert found["datasets"] == ["digits", "other"]
     assert len(found["groups"]) == 2
+
+
+def test_seeds_of_different_engine_versions_are_no_repetitions_of_one_experiment():
+    first, second = make_search(seed=0), make_search(seed=1)
+    second.went_on = [{"before": 1, "after": first.engine_version, "where": "step 2"}]
+    found = compared(first, second)
+    assert len(found["groups"]) == 2
+    differing = {row["name"]: row["values"] for row in found["settings"]}
+    assert differing["engine version"] == [f"{ENGINE_VERSION}", f"1, from step 2 on {ENGINE_VERSION}"]
 
 
 def test_compute_is_counted_over_all_trainings_losers_too():
