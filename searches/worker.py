@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import QuerySet
 
-from searches import disk, selectors, services, slots
+from searches import disk, outage, selectors, services, slots
 from searches import worker_files as files
 from searches.models import Candidate, Search
 from searches.nash.config import InvalidConfig
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GIVE_UP_LOOK_SECONDS = 1.0
+AGAIN_SECONDS = 1.0
+"""How often a database that does not answer is asked again."""
 
 GONE = (LeaseLost, Search.DoesNotExist, Candidate.DoesNotExist)
 """The training is no longer this worker's; or its search was deleted and removed meanwhile."""
@@ -244,8 +247,27 @@ def _train_leased(candidate: Candidate, lease: Lease, images: ImageSet, device: 
     except Exception as error:
         if disk.is_full(error, settings.NASH_DATA_DIR):
             raise
+        if outage.is_outage(error):
+            return _release_once_it_answers(lease, error, post)
         logger.exception("%s of %s fell over", candidate.code, candidate.search.name)
         return services.release_failed(lease, f"{type(error).__name__}: {error}")
+
+
+def _release_once_it_answers(lease: Lease, error: Exception, post: Post) -> list[int]:
+    """Give back a training whose database was gone when something had to be written: that is none of its failures.
+
+    Raises OperationalError, InterfaceError where the database stays away longer than a lease lasts.
+    """
+    logger.warning("%s: the database does not answer: %s", lease, error)
+    deadline = time.monotonic() + settings.NASH_LEASE_SECONDS
+    while True:
+        close_old_connections()
+        try:
+            return services.release(lease, why="the database did not answer")
+        except (OperationalError, InterfaceError):
+            if post.stop.is_set() or time.monotonic() > deadline:
+                raise
+        post.stop.wait(AGAIN_SECONDS)
 
 
 def _wait_for_room(candidate: Candidate, error: Exception) -> list[int]:

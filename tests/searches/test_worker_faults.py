@@ -1,14 +1,18 @@
 """What goes wrong with one candidate: damaged files, a silent database, a broken seal, NaN, too little memory."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+import psycopg
+import psycopg_pool
 import pytest
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from searches import services, worker, worker_run
+from searches import outage, services, worker, worker_run
 from searches.models import Candidate
 from searches.selectors import artifact_path, candidate_folder, checkpoint_paths
 from tests.searches.working import break_at, launch, weights, work
@@ -54,6 +58,85 @@ def test_a_database_that_does_not_answer_for_a_moment_costs_no_attempt(search, p
     child.refresh_from_db()
     assert (child.status, child.attempt, child.failures) == ("done", 1, 0)
     assert next(beats) > 2
+
+
+def lost(words: str = "consuming input failed: server closed the connection unexpectedly") -> OperationalError:
+    """As Django says that psycopg lost its connection."""
+    error = OperationalError(words)
+    error.__cause__ = psycopg.OperationalError(words)
+    return error
+
+
+def test_a_database_that_is_gone_when_an_epoch_must_be_written_down_is_no_failure(search, post, monkeypatch):
+    work(search, post, until="1.1")
+    child = search.candidates.get(kind="neighbour", index=1)
+    real, refused = services.release, [lost(), lost()]
+
+    def release(lease, **told):
+        if refused:
+            raise refused.pop()
+        return real(lease, **told)
+
+    monkeypatch.setattr(worker, "close_old_connections", lambda: None)  # the test's own transaction is on it
+    monkeypatch.setattr(worker, "AGAIN_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "release", release)
+        break_at(patch, 2, lost())
+        assert worker.train(child.pk, post) == [child.pk]
+    child.refresh_from_db()
+    assert (child.status, child.failures, refused) == ("pending", 0, [])
+    assert search.events.last().words == "Child 1.1 waits for a worker again: the database did not answer"
+    assert search.events.last().level == "info"
+    work(search, post)
+    assert search.status == "finished"
+
+
+def test_a_database_that_stays_away_longer_than_a_lease_is_left_to_the_reaper(search, post, monkeypatch, settings):
+    settings.NASH_LEASE_SECONDS = 0.2
+    work(search, post, until="1.1")
+    child = search.candidates.get(kind="neighbour", index=1)
+
+    def release(lease, **told):
+        raise lost()
+
+    monkeypatch.setattr(worker, "close_old_connections", lambda: None)
+    monkeypatch.setattr(worker, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(services, "release", release)
+    break_at(monkeypatch, 2, lost())
+    with pytest.raises(OperationalError, match="server closed the connection"):
+        worker.train(child.pk, post)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (psycopg.OperationalError("connection failed"), True),
+        (psycopg.InterfaceError("the connection is closed"), True),
+        (psycopg_pool.PoolTimeout("couldn't get a connection after 20.00 sec"), True),
+        (psycopg.errors.AdminShutdown("terminating connection"), True),
+        (psycopg.errors.CannotConnectNow("the database system is starting up"), True),
+        (psycopg.errors.QueryCanceled("canceling statement"), False),
+        (psycopg.errors.DiskFull("no space left"), False),
+        (psycopg.errors.UndefinedColumn("column x does not exist"), False),
+        (RuntimeError("a bug"), False),
+    ],
+)
+def test_what_counts_as_a_database_out_of_reach(error, expected):
+    wrapped = OperationalError(str(error))
+    wrapped.__cause__ = error
+    assert outage.is_outage(wrapped) is expected
+
+
+def test_a_sqlite_file_that_is_held_too_long_is_out_of_reach_and_a_wrong_question_is_none(tmp_path):
+    path = tmp_path / "one.sqlite3"
+    with closing(sqlite3.connect(path)) as holder, closing(sqlite3.connect(path, timeout=0)) as own:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError) as busy:
+            own.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError) as wrong:
+            own.execute("SELECT x FROM nothing")
+    assert outage.is_outage(busy.value)
+    assert not outage.is_outage(wrong.value)
 
 
 def test_a_resumed_training_has_time_to_be_built_up(search, post, monkeypatch):
