@@ -168,7 +168,7 @@ class Graph(nn.Module):
 
     def watched(self, x: Tensor, watch: Watch) -> Tensor:
         """A forward pass that shows `watch` the value of every node, a block's being its ReLU output."""
-        return self._walk(x, steps_of(self.architecture, pool_first=False), watch)
+        return self._walk(x, steps_of(self.architecture, every_node=True), watch)
 
     def _walk(self, x: Tensor, steps: tuple[Step, ...], watch: Watch | None = None) -> Tensor:
         values = {"input": x}

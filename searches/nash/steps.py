@@ -21,14 +21,14 @@ class Step(NamedTuple):
     dead: tuple[str, ...]
 
 
-def steps_of(architecture: Architecture, *, pool_first: bool = True) -> tuple[Step, ...]:
+def steps_of(architecture: Architecture, *, every_node: bool = False) -> tuple[Step, ...]:
     """The forward pass as a list: what to compute from what, and which values nothing needs any more.
 
-    Pools of the same value, which skips across a pool bring along, are computed once. With `pool_first` a conv
-    that only a max_pool reads is pooled before its ReLU: both are monotone, so value and gradients are the same
-    bits, and the ReLU works on a quarter of the pixels.
+    Pools of the same value, which skips across a pool bring along, are computed once, and a conv that only a
+    max_pool reads is pooled before its ReLU: both are monotone, so value and gradients are the same bits, and the
+    ReLU works on a quarter of the pixels. `every_node`: neither, so that the value of each node is made.
     """
-    same = _shared_pools(architecture)
+    same = {} if every_node else _shared_pools(architecture)
     inputs = {
         node.name: tuple(same.get(source, source) for source in node.inputs)
         for node in architecture.nodes
@@ -39,7 +39,7 @@ def steps_of(architecture: Architecture, *, pool_first: bool = True) -> tuple[St
     pools = {
         node.name: readers[node.name][0]
         for node in architecture.nodes
-        if pool_first and node.op == "conv" and _is_one_pool(architecture, readers[node.name])
+        if not every_node and node.op == "conv" and _is_one_pool(architecture, readers[node.name])
     }
     return tuple(
         Step(

@@ -6,6 +6,7 @@ Source: Eq. 1; tolerances of method section 3.
 
 from collections.abc import Iterator
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
@@ -29,10 +30,13 @@ properties = Properties()
 
 @pytest.fixture(scope="module", autouse=True)
 def tf32_off() -> Iterator[None]:
-    before = torch.backends.fp32_precision
+    backends: tuple[Any, ...] = (torch.backends, torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    before = [backend.fp32_precision for backend in backends]
     torch.backends.fp32_precision = "ieee"
     yield
-    torch.backends.fp32_precision = before
+    # Those below it too: what was put back to "ieee" meanwhile is theirs, and torch.export refuses a mixture.
+    for backend, precision in zip(backends, before, strict=True):
+        backend.fp32_precision = precision
 
 
 def assert_function_kept(parent: Network, morphisms: tuple[Morphism, ...], widen_init: str = "copy") -> None:

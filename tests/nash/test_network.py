@@ -107,6 +107,14 @@ def test_watched_shows_every_block_after_its_relu_and_before_its_pool():
         assert seen[block].min() == 0
 
 
+def test_watched_shows_every_node_pools_of_the_same_value_too():
+    network = random_network(small_architecture().morphed([SkipConcat("c1", "c3"), SkipAdd("c1", "c3")]))
+    seen = {}
+    with torch.no_grad():
+        network.watched(images_for(network), lambda name, value: seen.update({name: value}))
+    assert set(seen) == set(network.architecture.shapes) - {"input"}
+
+
 def test_values_are_let_go_when_nothing_reads_them_any_more():
     architecture = tangled_architecture()
     live = {"input"}
