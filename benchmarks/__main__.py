@@ -16,7 +16,7 @@ from time import perf_counter
 
 from benchmarks import data_path, exporting, importing, overhead, peak, side_by_side, train, validation
 from benchmarks.images import BUILD, NoImages
-from benchmarks.measures import Measures, printed, read_json, write_json
+from benchmarks.measures import Measures, divided, printed, read_json, write_json
 from benchmarks.quiet import is_much, warn_if_busy
 from benchmarks.report import machine_words, put_table
 from benchmarks.settings import Settings, add_arguments, settings_of
@@ -85,7 +85,7 @@ def main() -> None:
     measures = measured(settings, chosen.only, search=chosen.search, quick=chosen.quick)
     busy.append(warn_if_busy())
     if len(chosen.only) < len(PARTS) and not chosen.quick:
-        measures = {**read_json(_path(quick=False)), **measures}
+        measures = {**divided(read_json(_path(quick=False)))[0], **measures}
     keep(measures, busy, quick=chosen.quick, docs=chosen.docs)
 
 
@@ -95,7 +95,8 @@ def keep(measures: Measures, busy: list[float | None], *, quick: bool, docs: boo
     `busy`: the share of the cores that other work took at the beginning and at the end.
     """
     path, disturbed = _path(quick=quick), any(is_much(share) for share in busy)
-    write_json(measures, path)
+    _, of_pages = divided(read_json(path))
+    write_json({**measures, **of_pages}, path)
     table = f"{machine_words()}{_busy_words(busy)}\n\n{printed(measures)}"
     put_table(path.stem, table, in_docs=docs and not quick and not disturbed)
     print(f"{path} written")

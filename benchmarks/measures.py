@@ -39,6 +39,12 @@ SMALLER_IS_BETTER = (
     "request_p95_ms", "tree_2000_frame_p95_ms", "page_requests_after_load", "largest_frame_bytes",
 )  # fmt: skip
 
+OF_PAGES = (
+    "epoch_to_pixel", "epochs_drawn", "push_", "page_", "tree_", "idle_frame", "request_", "file_begins",
+    "largest_frame",
+)  # fmt: skip
+"""What the names of `make bench-web` begin with: both commands keep what they measured in one file."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -49,6 +55,12 @@ class Measure:
 
 
 Measures = dict[str, Measure]
+
+
+def divided(measures: Mapping[str, Measure]) -> tuple[Measures, Measures]:
+    """Those of `make bench`, and those of `make bench-web`."""
+    pages = {name: measure for name, measure in measures.items() if name.startswith(OF_PAGES)}
+    return {name: measure for name, measure in measures.items() if name not in pages}, pages
 
 
 WHOLE = ("images/s", "ms", "bytes", "frames", "sockets", "requests", "addresses")

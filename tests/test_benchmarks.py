@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import data_path, ours, peak, plain, quiet, train
+from benchmarks import __main__ as main
+from benchmarks import data_path, ours, peak, plain, quiet, report, train
 from benchmarks.measured import work_of
-from benchmarks.measures import GOALS, Measure, goal_words, printed, read_json, write_json
+from benchmarks.measures import GOALS, Measure, divided, goal_words, printed, read_json, write_json
 from benchmarks.networks import GROWN, NAMES, architecture, grown
 from benchmarks.settings import Settings
 from benchmarks.windows import Ended, Windows
@@ -225,6 +226,17 @@ def test_the_data_path_costs_what_the_bare_step_does_not_take(monkeypatch):
     assert data_path.measures_of(Settings("digits", (0, 1), ("A",))).keys() == {
         "data_path_cost", "bare_step_images_per_second_A",
     }  # fmt: skip
+
+
+def test_both_commands_keep_their_measures_in_one_file_and_show_their_own(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(report, "BUILD", tmp_path)
+    monkeypatch.setattr(main, "BUILD", tmp_path)
+    of_pages = {name: Measure(1.0, "ms") for name in ("epoch_to_pixel_p95_ms", "request_addresses", "push_lost")}
+    write_json({"train_ratio_A": Measure(3.0, "x"), **of_pages}, tmp_path / "bench.json")
+    main.keep({"train_ratio_A": Measure(4.0, "x")}, [0.0], quick=False, docs=False)
+    assert read_json(tmp_path / "bench.json") == {"train_ratio_A": Measure(4.0, "x"), **of_pages}
+    assert "epoch_to_pixel" not in (tmp_path / "bench.md").read_text()
+    assert divided(read_json(tmp_path / "bench.json")) == ({"train_ratio_A": Measure(4.0, "x")}, of_pages)
 
 
 def test_measures_are_written_with_value_unit_and_goal(tmp_path: Path):

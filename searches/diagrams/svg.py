@@ -19,12 +19,14 @@ _SAFE = re.compile("[\\w .,:;·%()#/+×–−\u202f-]*", re.ASCII)
 """Most texts: to look for what must be escaped takes a fifth of escaping it."""
 
 
+@lru_cache(maxsize=16_384, typed=True)
 def escape(text: object) -> str:
     """Text that is safe between tags and inside quotes; characters that XML forbids become U+FFFD."""
     shown = str(text)
     return shown if _SAFE.fullmatch(shown) else _escape(_NOT_XML.sub("\ufffd", shown), quote=True)
 
 
+@lru_cache(maxsize=16_384)
 def number(value: float) -> str:
     """A coordinate with at most one decimal: 12, 12.5; never -0."""
     text = f"{value:.1f}".removesuffix(".0")
@@ -36,13 +38,10 @@ def element(tag: str, *children: str, **attributes: object) -> str:
 
     A trailing underscore is dropped from an attribute's name (class_), others become hyphens.
     """
-    parts = [tag]
+    opened = tag
     for name, value in attributes.items():
-        if value is None:
-            continue
-        shown = number(value) if isinstance(value, float) else escape(value)
-        parts.append(f'{_attribute(name)}="{shown}"')
-    opened = " ".join(parts)
+        if value is not None:
+            opened += f' {_attribute(name)}="{number(value) if isinstance(value, float) else escape(value)}"'
     return f"<{opened}>{''.join(children)}</{tag}>" if children else f"<{opened}/>"
 
 
