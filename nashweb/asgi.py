@@ -1,5 +1,6 @@
 """The ASGI application: pages by Django, the live channel by Channels. Never loads torch."""
 
+import gc
 import os
 
 from channels.auth import AuthMiddlewareStack
@@ -22,3 +23,10 @@ live = URLRouter(
 application = ProtocolTypeRouter(
     {"http": pages, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(live))}
 )
+
+# Python looks through all objects for unreachable cycles whenever a quarter more have come: a tenth of a second in the
+# middle of some answer. What the program consists of stays for good and is not looked through; what answers leave
+# behind is, after more of them.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 20, 100)
