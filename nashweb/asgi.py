@@ -24,9 +24,9 @@ application = ProtocolTypeRouter(
     {"http": pages, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(live))}
 )
 
-# Python looks through all objects for unreachable cycles whenever a quarter more have come: a tenth of a second in the
-# middle of some answer. What the program consists of stays for good and is not looked through; what answers leave
-# behind is, after more of them.
+# Python looks through all objects for unreachable cycles whenever a quarter more have come: a tenth of a second, in
+# the middle of some answer. What the program consists of stays for good and is not looked through; for what answers
+# leave behind it is enough to look now and then.
 gc.collect()
 gc.freeze()
 gc.set_threshold(50_000, 20, 100)
