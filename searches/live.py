@@ -197,23 +197,26 @@ class Tail:
         searches = [feed.search_id for feed in feeds if isinstance(feed.search_id, int)]
         beats = encode({"kind": "heartbeat", "workers": selectors.worker_dicts()}) if searches else ""
         jobs = selectors.job_frames(of_searches=searches) if searches else []
+        workers = selectors.workers_answering() if searches else []
         for feed in feeds:
             if isinstance(feed.search_id, str):
                 feed.pulse = tuple(map(encode, selectors.BOARDS[feed.search_id]()))
             else:
                 about = tuple(encode(job) for job in jobs if job["search"] == feed.search_id)
-                feed.pulse = (*self._progress(feed), *about, beats)
+                feed.pulse = (*self._progress(feed, workers), *about, beats)
             feed.n_pulses += 1
             self._wake(feed)
 
-    def _progress(self, feed: Feed) -> list[str]:
+    def _progress(self, feed: Feed, workers: list[selectors.Answering]) -> list[str]:
         search = Search.objects.select_related("dataset").filter(pk=feed.search_id).first()
         is_told = search is not None and (search.status == "running" or search.disk_bytes != feed.disk_bytes)
         feed.disk_bytes = search.disk_bytes if search else 0
         if search is None:
             return []
-        fit = [{"kind": "fit", "search": selectors.fit_fields(search)}] if search.status in TRAINS_IN else []
-        return list(map(encode, ([selectors.progress_frame(search)] if is_told else []) + fit))
+        frames = [selectors.progress_frame(search)] if is_told else []
+        if search.status in TRAINS_IN:
+            frames.append({"kind": "fit", "search": selectors.fit_fields(search, workers)})
+        return [encode(frame) for frame in frames]
 
     def _wake(self, feed: Feed) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from searches import disk, services
+from searches import disk, outage, services
 from searches import worker_files as files
 from searches.models import Candidate, Point
 from searches.services import Lease
@@ -154,7 +154,7 @@ class Run:
                 self._lease, epoch=pace.epoch, seconds=pace.seconds, images_per_second=pace.images_per_second
             )
         except (OperationalError, InterfaceError) as error:
-            if disk.is_full(error, settings.NASH_DATA_DIR):
+            if disk.is_full(error, settings.NASH_DATA_DIR) or not outage.is_outage(error):
                 raise
             logger.warning("%s: no beat, the database does not answer: %s", self._lease, error)
             close_old_connections()

@@ -24,7 +24,7 @@ from searches.selectors.progress import (
     progress_frame,
     seconds_spent,
 )
-from searches.selectors.refusals import fit_fields, why_refused
+from searches.selectors.refusals import Answering, fit_fields, why_refused, workers_answering
 from searches.selectors.snapshot import (
     candidate_dict,
     candidate_dicts,
@@ -45,6 +45,7 @@ from searches.selectors.workers import (
 )
 
 __all__ = [
+    "Answering",
     "BOARDS",
     "WORKER_GONE_SECONDS",
     "Asker",
@@ -101,5 +102,6 @@ __all__ = [
     "worker_dicts",
     "worker_signs",
     "workers_alive",
+    "workers_answering",
     "workers_version",
 ]

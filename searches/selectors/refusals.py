@@ -22,9 +22,10 @@ SETTINGS = "settings"
 IMAGES = "data set"
 LET_GO = frozenset({THREADS, PATH})
 """What is fixed at the first claim of a training, and what services.go_on lets go of."""
+GO_ON = "Go on lets any worker train it, which marks it; or start a worker of the search's own kind."
 HELPS = {
-    THREADS: "Go on lets any worker train it, which marks it; or start a worker of the search's own kind.",
-    PATH: "Go on lets any worker train it, which marks it; or start a worker of the search's own kind.",
+    THREADS: GO_ON,
+    PATH: GO_ON,
     DIGEST: "Bring the data set back as it was, from a backup for instance; or clone the search: the copy takes the "
     "data set as it is now.",
     SETTINGS: "Start workers of the version that launched it.",
@@ -122,15 +123,19 @@ def _of_rows(refusals: Sequence[Refusal]) -> Unfit:
     )
 
 
-def why_refused(search: Search) -> Unfit | None:
-    """Why every worker that answers refuses this search; None where some worker may take it, or none answers."""
+def why_refused(search: Search, workers: Sequence[Answering] | None = None) -> Unfit | None:
+    """Why every worker that answers refuses this search; None where some worker may take it, or none answers.
+
+    `workers`: those that answer, for who asks about several searches.
+    """
     if search.status not in TRAINS_IN or search.deleted is not None:
         return None
-    return refused_by_all(workers_answering(), {search.pk: search.engine_version}).get(search.pk)
+    answering = workers_answering() if workers is None else workers
+    return refused_by_all(answering, {search.pk: search.engine_version}).get(search.pk)
 
 
-def fit_fields(search: Search) -> dict[str, Any]:
+def fit_fields(search: Search, workers: Sequence[Answering] | None = None) -> dict[str, Any]:
     """`refused`: why every worker refuses it, in words, else ""; `can_go_on`: whether services.go_on has a use."""
-    unfit = why_refused(search)
+    unfit = why_refused(search, workers)
     is_older = search.engine_version != ENGINE_VERSION
     return {"refused": unfit.words if unfit else "", "can_go_on": is_older or bool(unfit and unfit.can_go_on)}

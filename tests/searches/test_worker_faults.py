@@ -1,18 +1,15 @@
 """What goes wrong with one candidate: damaged files, a silent database, a broken seal, NaN, too little memory."""
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import psycopg
-import psycopg_pool
 import pytest
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from searches import outage, services, worker, worker_run
+from searches import services, worker, worker_run
 from searches.models import Candidate
 from searches.selectors import artifact_path, candidate_folder, checkpoint_paths
 from tests.searches.working import break_at, launch, weights, work
@@ -41,6 +38,13 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_used(post, monkeypat
     assert weights(child) == weights(undisturbed.candidates.get(kind="neighbour", index=1))
 
 
+def lost(words: str = "consuming input failed: server closed the connection unexpectedly") -> OperationalError:
+    """As Django says that psycopg lost its connection."""
+    error = OperationalError(words)
+    error.__cause__ = psycopg.OperationalError(words)
+    return error
+
+
 def test_a_database_that_does_not_answer_for_a_moment_costs_no_attempt(search, post, monkeypatch):
     work(search, post, until="1.1")
     child = search.candidates.get(kind="neighbour", index=1)
@@ -48,7 +52,7 @@ def test_a_database_that_does_not_answer_for_a_moment_costs_no_attempt(search, p
 
     def beat(lease, **told):
         if "lease_seconds" not in told and next(beats) == 1:
-            raise OperationalError("server closed the connection unexpectedly")
+            raise lost()
         real(lease, **told)
 
     monkeypatch.setattr(services, "beat", beat)
@@ -60,11 +64,20 @@ def test_a_database_that_does_not_answer_for_a_moment_costs_no_attempt(search, p
     assert next(beats) > 2
 
 
-def lost(words: str = "consuming input failed: server closed the connection unexpectedly") -> OperationalError:
-    """As Django says that psycopg lost its connection."""
-    error = OperationalError(words)
-    error.__cause__ = psycopg.OperationalError(words)
-    return error
+def test_a_wrong_question_at_a_beat_is_no_silence_of_the_database(search, post, monkeypatch):
+    work(search, post, until="1.1")
+    child = search.candidates.get(kind="neighbour", index=1)
+    real = services.beat
+
+    def beat(lease, **told):
+        if "lease_seconds" not in told:
+            raise OperationalError("no such column: x")
+        real(lease, **told)
+
+    monkeypatch.setattr(services, "beat", beat)
+    worker.train(child.pk, post)
+    child.refresh_from_db()
+    assert (child.status, child.failures) == ("pending", 1)
 
 
 def test_a_database_that_is_gone_when_an_epoch_must_be_written_down_is_no_failure(search, post, monkeypatch):
@@ -105,38 +118,6 @@ def test_a_database_that_stays_away_longer_than_a_lease_is_left_to_the_reaper(se
     break_at(monkeypatch, 2, lost())
     with pytest.raises(OperationalError, match="server closed the connection"):
         worker.train(child.pk, post)
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (psycopg.OperationalError("connection failed"), True),
-        (psycopg.InterfaceError("the connection is closed"), True),
-        (psycopg_pool.PoolTimeout("couldn't get a connection after 20.00 sec"), True),
-        (psycopg.errors.AdminShutdown("terminating connection"), True),
-        (psycopg.errors.CannotConnectNow("the database system is starting up"), True),
-        (psycopg.errors.QueryCanceled("canceling statement"), False),
-        (psycopg.errors.DiskFull("no space left"), False),
-        (psycopg.errors.UndefinedColumn("column x does not exist"), False),
-        (RuntimeError("a bug"), False),
-    ],
-)
-def test_what_counts_as_a_database_out_of_reach(error, expected):
-    wrapped = OperationalError(str(error))
-    wrapped.__cause__ = error
-    assert outage.is_outage(wrapped) is expected
-
-
-def test_a_sqlite_file_that_is_held_too_long_is_out_of_reach_and_a_wrong_question_is_none(tmp_path):
-    path = tmp_path / "one.sqlite3"
-    with closing(sqlite3.connect(path)) as holder, closing(sqlite3.connect(path, timeout=0)) as own:
-        holder.execute("BEGIN IMMEDIATE")
-        with pytest.raises(sqlite3.OperationalError) as busy:
-            own.execute("BEGIN IMMEDIATE")
-        with pytest.raises(sqlite3.OperationalError) as wrong:
-            own.execute("SELECT x FROM nothing")
-    assert outage.is_outage(busy.value)
-    assert not outage.is_outage(wrong.value)
 
 
 def test_a_resumed_training_has_time_to_be_built_up(search, post, monkeypatch):
