@@ -1,9 +1,7 @@
-"""The pages of data sets, uploads in pieces, and the import that follows."""
+"""The pages of data sets; uploads: test_views_uploads."""
 
-import html
 import io
 import json
-import re
 
 import numpy as np
 import pytest
@@ -12,14 +10,16 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from PIL import Image
 
-from searches import datasets, services, worker_jobs
-from searches.models import BackgroundJob, DataSet, Ensemble, Search, Upload
+from searches import datasets, services
+from searches.models import BackgroundJob, DataSet, Ensemble, Search
 from searches.nash.config import SearchConfig
 from searches.nash.imagefolder.arrays import twins_of
 from searches.nash.imagefolder.splitting import stratified_split
 from searches.nash.streams import derive
 from tests.archives import image_folder, pixels, write_zip
+from tests.searches.pages import text_of
 from tests.searches.rows import TINY, make_search
+from tests.searches.working import do_job
 
 pytestmark = pytest.mark.django_db
 
@@ -32,29 +32,6 @@ def pets(tmp_path):
 @pytest.fixture
 def row(pets):
     return DataSet.objects.get(pk=datasets.import_dataset("pets", pets))
-
-
-def text_of(response) -> str:
-    text = html.unescape(response.text)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text.partition("<main")[2]))
-
-
-def begin(client, content: bytes, **changes):
-    facts = {"name": "pets", "file_name": "pets.zip", "bytes": len(content), "flips": "on", "crops": ""}
-    return client.post(reverse("upload_begin"), {**facts, **changes})
-
-
-def patch(client, url: str, piece: bytes, offset: int):
-    headers = {"Upload-Offset": str(offset)}
-    return client.patch(url, piece, content_type="application/offset+octet-stream", headers=headers)
-
-
-def do_job() -> BackgroundJob:
-    job = BackgroundJob.objects.get()
-    lease = services.claim_job(job.pk, worker="alpha")
-    worker_jobs.do(lease)
-    job.refresh_from_db()
-    return job
 
 
 def test_strangers_are_asked_to_sign_in(client):
@@ -173,89 +150,6 @@ def test_the_digits_stay(client, alice):
     assert DataSet.objects.filter(name="digits").exists()
 
 
-def test_an_archive_comes_in_pieces_and_is_imported_by_a_worker(client, alice, pets, data_folder):
-    content = pets.read_bytes()
-    url = begin(client, content).json()["url"]
-    assert patch(client, url, content[:1000], 0)["Upload-Offset"] == "1000"
-    late = patch(client, url, content[:1000], 0)
-    assert (late.status_code, late["Upload-Offset"]) == (409, "1000")
-    again = begin(client, content).json()  # the page was loaded anew
-    assert (again["url"], again["offset"]) == (url, 1000)
-    assert client.head(url)["Upload-Offset"] == "1000"
-    assert f"{100000 // len(content)} % is here" in text_of(client.get(reverse("dataset_list")))
-    assert patch(client, url, content[1000:], 1000).status_code == 200
-    job = do_job()
-    assert (job.status, job.result["dataset"]) == ("done", "pets")
-    found = DataSet.objects.get()
-    assert (found.owner, found.flips, found.crops, found.n_train) == (alice, True, False, 12)
-    assert found.meta["source"] == "pets.zip"
-    assert not Upload.objects.exists()
-    assert list((data_folder / "uploads").iterdir()) == []
-
-
-def test_an_archive_that_is_none_fails_in_words_and_leaves_nothing(client, alice, data_folder):
-    url = begin(client, b"no archive").json()["url"]
-    patch(client, url, b"no archive", 0)
-    job = do_job()
-    assert job.status == "failed"
-    assert job.reason.startswith("pets.zip is neither a zip, a tar, a tar.gz nor a folder")
-    shown = text_of(client.get(reverse("dataset_list")))
-    assert job.reason in shown
-    assert "Try again" not in shown  # of what? the archive is gone
-    assert list((data_folder / "uploads").iterdir()) == []
-    assert list((data_folder / "datasets").iterdir()) == []
-
-
-def test_an_import_that_is_cancelled_leaves_nothing(client, alice, pets, data_folder, monkeypatch):
-    content = pets.read_bytes()
-    patch(client, begin(client, content).json()["url"], content, 0)
-    job = BackgroundJob.objects.get()
-    lease = services.claim_job(job.pk, worker="alpha")
-    services.cancel_job(job, alice)
-    worker_jobs.do(lease)
-    assert not DataSet.objects.exists()
-    assert list((data_folder / "uploads").iterdir()) == []
-    assert list((data_folder / "datasets").iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "field", "words"),
-    [
-        ({"bytes": 10**12}, "file", "can be uploaded"),
-        ({"bytes": 0}, "file", "empty"),
-        ({"name": "a b"}, "name", "cannot be a data set's name"),
-        ({"name": "uploads"}, "name", "cannot be a data set's name"),
-        ({"size": 7}, "size", "Give 8 to 64 pixels, or nothing."),
-        ({"size": "large"}, "size", "Give 8 to 64 pixels"),
-        ({"test_per_cent": 95}, "test_per_cent", "Give 1 to 90 per cent, or nothing for one sixth."),
-    ],
-)
-def test_what_cannot_be_is_refused_before_a_byte_has_come(client, alice, changes, field, words):
-    answer = begin(client, b"x", **changes)
-    assert answer.status_code in (400, 413)
-    assert words in answer.json()["errors"][field]
-    assert not Upload.objects.exists()
-
-
-def test_more_bytes_than_announced_are_refused_and_not_kept(client, alice):
-    url = begin(client, b"1234567890").json()["url"]
-    answer = patch(client, url, b"12345678901", 0)
-    assert answer.status_code == 413
-    assert "More came than the 10 bytes" in answer.text
-    assert client.head(url)["Upload-Offset"] == "0"
-
-
-def test_nobody_else_sees_or_adds_to_an_upload(client, alice, bob):
-    url = begin(client, b"1234567890").json()["url"]
-    client.force_login(bob)
-    assert client.head(url).status_code == 404
-    assert patch(client, url, b"1", 0).status_code == 404
-    assert client.post(f"{url}discard/").status_code == 404
-    client.force_login(alice)
-    client.post(f"{url}discard/")
-    assert not Upload.objects.exists()
-
-
 def test_a_set_that_was_imported_before_copies_were_counted_is_counted_by_a_worker(client, alice, row):
     counted = row.meta["twins"]
     folder = datasets.folder_of("pets")
@@ -284,21 +178,6 @@ def test_a_count_of_files_that_are_gone_fails_in_words(client, alice, row):
     assert job.status == "failed"
     assert "No such file" in job.reason
     assert "Try again" in text_of(client.get(reverse("dataset_detail", args=["pets"])))
-
-
-def test_an_import_whose_process_was_killed_is_done_by_the_next_worker(client, alice, pets, data_folder):
-    content = pets.read_bytes()
-    patch(client, begin(client, content).json()["url"], content, 0)
-    job = BackgroundJob.objects.get()
-    dead = services.claim_job(job.pk, worker="alpha")
-    left = data_folder / "datasets" / ".pets.part"
-    left.mkdir(parents=True)
-    (left / "images.npy").write_bytes(b"half")
-    BackgroundJob.objects.update(lease_expires="2000-01-01T00:00:00Z")
-    assert do_job().status == "done"
-    assert [path.name for path in (data_folder / "datasets").iterdir()] == ["pets"]
-    with pytest.raises(services.LeaseLost):
-        services.tell_job(dead, done=1, total=2, words="late")
 
 
 def test_the_launch_form_says_how_many_test_images_are_training_images(client, alice, row):

@@ -1,6 +1,5 @@
 """The workers page: who works, on what, how fast; who has gone; what waits."""
 
-import html
 import re
 from datetime import timedelta
 
@@ -10,6 +9,7 @@ from django.urls import reverse
 
 from searches import services
 from searches.models import Candidate, Worker
+from tests.searches.pages import text_of
 from tests.searches.rows import leased, make_search, pending
 
 pytestmark = pytest.mark.django_db
@@ -26,8 +26,7 @@ def silent_for(seconds: float) -> dict:
 
 
 def page_of(client) -> str:
-    text = html.unescape(client.get(reverse("worker_list")).text)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text.partition("<main")[2]))
+    return text_of(client.get(reverse("worker_list")))
 
 
 def test_strangers_are_asked_to_sign_in(client):

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from searches import services, worker, worker_run
+from searches import services, worker, worker_jobs, worker_run
 from searches.datasets import ensure_digits
-from searches.models import Candidate, DataSet, Search
+from searches.models import BackgroundJob, Candidate, DataSet, Search
 from searches.nash.config import SearchConfig
 from tests.searches.rows import TINY
 
@@ -25,6 +25,14 @@ def work(search: Search, post: worker.Post, until: str = "") -> None:
             return
         worker.train(waiting[0].pk, post)
     search.refresh_from_db()
+
+
+def do_job() -> BackgroundJob:
+    """Do the one background job that there is."""
+    job = BackgroundJob.objects.get()
+    worker_jobs.do(services.claim_job(job.pk, worker="alpha"))
+    job.refresh_from_db()
+    return job
 
 
 def weights(candidate: Candidate) -> str:
