@@ -19,6 +19,8 @@ DEV_STAMP := $(VENV)/.stamp-dev
 MANAGE := $(VENV)/bin/python manage.py
 # Parallel tests share the cores: one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
+# Whole files, in the order of tests/conftest.py instead of that of their numbers of tests.
+LONGEST_FIRST := --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## this list
@@ -49,11 +51,11 @@ test-benchmarks: $(DEV_STAMP) ## a smoke run of the benchmarks, whose processes 
 
 .PHONY: test-browser
 test-browser: $(DEV_STAMP) ## tests in Chromium, in parallel
-	$(PYTEST) -n $(JOBS) --dist loadfile -m browser $(if $(findstring tests/,$(ARGS)),,tests/browser) $(ARGS)
+	$(PYTEST) -n $(JOBS) $(LONGEST_FIRST) -m browser $(if $(findstring tests/,$(ARGS)),,tests/browser) $(ARGS)
 
 .PHONY: test-durability
 test-durability: $(DEV_STAMP) ## faults happen to a real `up` and its servers (N=30: 30 kills and the rest in proportion)
-	NASH_TEST_N=$(N) $(PYTEST) -n $(JOBS) --dist loadfile -m durability \
+	NASH_TEST_N=$(N) $(PYTEST) -n $(JOBS) $(LONGEST_FIRST) -m durability \
 		$(if $(findstring tests/,$(ARGS)),,tests/durability) $(ARGS)
 
 .PHONY: bench

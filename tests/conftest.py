@@ -15,8 +15,19 @@ IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ON_POSTGRES = os.environ.get("NASH_TEST_ON_POSTGRES") == "1"
 
 
+LONGEST_FIRST = [
+    "test_lab", "test_stopped", "test_kill", "test_children", "test_crash_points", "test_up",
+    "test_watching", "test_controls", "test_search_page", "test_axe", "test_try_it", "test_every_page",
+    "test_faults", "test_launch", "test_comparing", "test_drawings",
+]  # fmt: skip
+"""Files of faults and of Chromium that take half a minute to one and a half each. Were one of them handed out last,
+it would be run alone while the other processes have nothing left to do."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Repeated on PostgreSQL is what sees the database; from all other tests pytest-django keeps it."""
+    place = {name: n for n, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
     if ON_POSTGRES:
         config.hook.pytest_deselected(items=[item for item in items if not _sees_the_database(item)])
         items[:] = [item for item in items if _sees_the_database(item)]

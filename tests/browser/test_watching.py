@@ -101,7 +101,7 @@ def test_a_page_that_hears_nothing_at_all_says_that_it_is_not_connected(open_pag
 def test_the_page_catches_up_by_itself_after_the_web_server_died(browser, site: Site, signed_in):
     context = browser.new_context(base_url=site.address, storage_state=signed_in)
     page = context.new_page()
-    uuid = launch(page, "Interrupted", n_neigh=3, epoch_pretrain=40, epoch_neigh=10, epoch_final=80)
+    uuid = launch(page, "Interrupted", n_neigh=3, epoch_pretrain=40, epoch_neigh=5, epoch_final=20)
     expect(page.locator("#state")).to_contain_text(re.compile("trains"), timeout=60_000)
     with site.supervisor_asleep():  # else a fast machine has a new server before the page finds a word worth saying
         os.kill(site.web_process(), signal.SIGKILL)
