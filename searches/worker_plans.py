@@ -49,6 +49,9 @@ def plan_workers(
     mark = "" if site is None else f".{hashlib.sha256(str(site).encode()).hexdigest()[:4]}"
     memory = limit_bytes()
     common = process_environment(memory // count if memory else None)
+    if devices and "CUDA_VISIBLE_DEVICES" not in environ:
+        # The numbers are nvidia-smi's then, which counts along the bus; CUDA by itself begins with the fastest.
+        common["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     # What a process may use before it has a job; a job sets its own number of threads.
     threads = max(1, len(usable_cores()) // count)
     plans = []

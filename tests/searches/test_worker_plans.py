@@ -50,6 +50,13 @@ def test_there_is_a_worker_for_each_cuda_device_and_more_share_them(machine):
     assert [plan.environment["CUDA_VISIBLE_DEVICES"] for plan in plan_workers(3, environ={})] == ["0", "1", "0"]
 
 
+def test_a_devices_number_is_nvidia_smis_unless_the_environment_has_chosen_its_own(machine):
+    machine(("0", "1"))
+    assert {plan.environment["CUDA_DEVICE_ORDER"] for plan in plan_workers(environ={})} == {"PCI_BUS_ID"}
+    (chosen,) = plan_workers(environ={"CUDA_VISIBLE_DEVICES": "1"})
+    assert "CUDA_DEVICE_ORDER" not in chosen.environment
+
+
 @pytest.mark.parametrize(("chosen", "expected"), [("", ()), ("-1", ()), ("1", ("1",)), ("2, 0", ("2", "0"))])
 def test_devices_chosen_by_the_environment_are_kept(machine, chosen, expected):
     machine(("0", "1", "2"))
