@@ -71,7 +71,7 @@ pictures: $(DEV_STAMP) ## docs/pictures anew: screenshots of a real site with sm
 	$(VENV)/bin/python -m tools.pictures $(ARGS)
 
 .PHONY: study-precision
-study-precision: $(RUN_STAMP) ## does bfloat16 cost accuracy: 44 paired trainings, hours (ARGS="--jobs 2 --docs"; goes on where it was)
+study-precision: $(RUN_STAMP) ## does bfloat16 cost accuracy: 56 paired trainings, hours (ARGS="--jobs 2 --docs"; goes on where it was)
 	$(VENV)/bin/python -m benchmarks.precision $(ARGS)
 
 .PHONY: study-clipping

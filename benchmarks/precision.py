@@ -21,7 +21,7 @@ from searches.nash.network import Network
 from searches.nash.streams import derive
 
 PRECISIONS = ("bfloat16", "float32")
-PARTS = {"A": (16, 40_000, 10), "B": (6, 20_000, 10)}
+PARTS = {"A": (16, 40_000, 10), "B": (12, 20_000, 10)}
 QUICK = {"A": (2, 1_000, 1), "B": (2, 500, 1)}
 """Per network: seeds, training images, epochs."""
 

@@ -110,9 +110,9 @@ def test_a_study_goes_on_where_it_was_even_after_a_line_was_cut_short(tmp_path: 
     assert again.of({"seed": 1}) == {"seed": 1, "accuracy": 0.6}
 
 
-def test_the_precision_study_pairs_sixteen_seeds_of_a_and_six_of_b():
+def test_the_precision_study_pairs_sixteen_seeds_of_a_and_twelve_of_b():
     jobs = precision.jobs_of("cifar10", precision.PARTS)
-    assert len(jobs) == 2 * (16 + 6)
+    assert len(jobs) == 2 * (16 + 12)
     for low, full in zip(jobs[::2], jobs[1::2], strict=True):
         assert (low.pop("precision"), full.pop("precision")) == precision.PRECISIONS
         assert low == full
