@@ -8,7 +8,9 @@ from searches import datasets, services, worker_jobs
 from searches.models import BackgroundJob, DataSet, Upload
 from searches.nash.imagefolder import archives, arrays, conversion
 from tests.archives import image_folder, tar_of_long_names, write_tar, write_zip
-from tests.searches.test_views_datasets import begin, do_job, patch, text_of
+from tests.searches.pages import text_of
+from tests.searches.uploading import begin, patch
+from tests.searches.working import do_job
 
 pytestmark = pytest.mark.django_db
 

@@ -7,6 +7,7 @@ from searches import services, worker_jobs
 from searches.models import BackgroundJob, DataSet, Upload
 from tests.archives import image_folder, write_zip
 from tests.searches.pages import text_of
+from tests.searches.uploading import begin, patch
 from tests.searches.working import do_job
 
 pytestmark = pytest.mark.django_db
@@ -15,16 +16,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def pets(tmp_path):
     return write_zip(tmp_path / "pets.zip", image_folder())
-
-
-def begin(client, content: bytes, **changes):
-    facts = {"name": "pets", "file_name": "pets.zip", "bytes": len(content), "flips": "on", "crops": ""}
-    return client.post(reverse("upload_begin"), {**facts, **changes})
-
-
-def patch(client, url: str, piece: bytes, offset: int):
-    headers = {"Upload-Offset": str(offset)}
-    return client.patch(url, piece, content_type="application/offset+octet-stream", headers=headers)
 
 
 def test_an_archive_comes_in_pieces_and_is_imported_by_a_worker(client, alice, pets, data_folder):
