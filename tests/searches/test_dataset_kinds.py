@@ -4,13 +4,14 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
-from searches import datasets, services, worker, worker_jobs
+from searches import datasets, services, worker
 from searches.forms import SearchForm
-from searches.models import BackgroundJob, DataSet, Search
+from searches.models import DataSet, Search
 from searches.nash.data import load_dataset
 from searches.nash.runner import run_search
 from tests.archives import encoded, image_folder, pixels, write_zip
 from tests.searches.test_forms import filled
+from tests.searches.working import do_job
 
 pytestmark = pytest.mark.django_db
 SHORT = {
@@ -69,8 +70,7 @@ def test_one_and_a_thousand_classes_go_from_the_archive_to_the_files_of_a_model(
         assert (final.test_accuracy, final.test_balanced) == (1.0, 1.0)
 
     services.ask_for_files(final, alice)
-    worker_jobs.do(services.claim_job(BackgroundJob.objects.get().pk, worker="alpha"))
-    job = BackgroundJob.objects.get()
+    job = do_job()
     assert job.status == "done", job.reason
     assert job.result["parity"]["holds"]
     assert "evaluation" not in job.result  # counted when the final training ended
